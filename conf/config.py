@@ -1,0 +1,310 @@
+"""Typed configuration, one frozen dataclass a section; `conf.loading.load` fills it.
+
+Fields marked operational (cores, sizes of blocks, paths of logs) change how a result is reached, never the result: they
+stay out of fingerprints. Fields marked as files enter a fingerprint by name and content, not by where they lie.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+def option(default: Any, *, low: float | None = None, high: float | None = None, operational: bool = False) -> Any:
+    """A field with bounds (inclusive); operational ones stay out of fingerprints."""
+    metadata = {"low": low, "high": high, "operational": operational}
+    if isinstance(default, (dict, list)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def file_option(default: str | None = None) -> Any:
+    """A field that names an input file: its name and content count, not its folder."""
+    return field(default=default, metadata={"file": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LakeConfig:
+    """Where the tables lie."""
+
+    root: str = option("lake/local", operational=True)
+    """Folder or URI; a table is <root>/<table>."""
+
+    storage_options: dict[str, str] = option({}, operational=True)
+    """Passed to delta-rs for object stores; secrets belong in the environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkConfig:
+    """The Spark session."""
+
+    provided: bool = option(default=False, operational=True)
+    """Use the session that is there (Databricks, spark-submit) and set nothing on it."""
+
+    master: str = option("local[*]", operational=True)
+    """Spark master; heeded when the session is ours."""
+
+    packages: tuple[str, ...] = option(
+        (
+            "io.delta:delta-spark_4.2_2.13:4.4.0",
+            "org.apache.sedona:sedona-spark-shaded-4.0_2.13:1.8.0",
+        ),
+        operational=True,
+    )
+    """JARs by Maven coordinate: Delta, and a bundle that carries GraphFrames 0.9.2 for Spark 4."""
+
+    shuffle_partitions: int = option(4, low=1, operational=True)
+    """Partitions behind a shuffle; some 3 a core."""
+
+    driver_memory: str = option("4g", operational=True)
+    """Heap of a local session."""
+
+    checkpoint_dir: str = option("", operational=True)
+    """GraphFrames' connected components checkpoint here; empty: a folder of the machine's temp."""
+
+    conf: dict[str, str] = option({}, operational=True)
+    """Further Spark settings, as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayConfig:
+    """The Ray cluster."""
+
+    address: str = option("", operational=True)
+    """Empty: the cluster of the environment (RAY_ADDRESS, `ray job submit`), else a local one."""
+
+    num_cpus: int = option(8, low=1, operational=True)
+    """Logical CPUs of a local cluster; Ray Data starves with 2."""
+
+    batch_rows: int = option(256, low=1, operational=True)
+    """Rows a batch of a CPU stage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingConfig:
+    """MLflow, on the driver only."""
+
+    enabled: bool = option(default=True, operational=True)
+    """False: nothing is logged."""
+
+    uri: str = option("", operational=True)
+    """Empty: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the working folder."""
+
+    experiment: str = option("medreason-ray", operational=True)
+    """Name; a path such as /Shared/medreason-ray on Databricks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """One source of the graph."""
+
+    name: str
+    """Name in nodes.sources, and in conf/licences.yaml."""
+
+    format: Literal["primekg", "hetionet", "triples"] = "triples"
+    """Layout of the files."""
+
+    nodes: str | None = file_option()
+    """TSV or CSV, may be gzipped; none for primekg, whose rows carry the nodes."""
+
+    edges: str = file_option("???")
+    """kg.csv, SIF or edges TSV or CSV, may be gzipped."""
+
+    vocabulary: str = ""
+    """Rows of relations.yaml and types.yaml that apply; empty: biolink for triples, else the format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadConfig:
+    """Where kg.csv of PrimeKG is fetched from."""
+
+    url: str = option("https://dataverse.harvard.edu/api/access/datafile/6180620", operational=True)
+    """Public address."""
+
+    target: str = option("data/primekg/kg.csv", operational=True)
+    """Where it goes."""
+
+    size_bytes: int = option(0, low=0, operational=True)
+    """Expected size; 0: the server's Content-Length is trusted."""
+
+    sha256: str = option("", operational=True)
+    """Expected checksum; empty: not checked."""
+
+    timeout_s: float = option(60.0, low=0.1, operational=True)
+    """Seconds without a byte before a try is given up."""
+
+    attempts: int = option(8, low=1, operational=True)
+    """Tries in all; each resumes where the last one ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KgConfig:
+    """How the graph is built."""
+
+    sources: list[SourceConfig] = field(default_factory=list)
+    """In the order of trust: the first that knows a node gives its id, name and type."""
+
+    xrefs: list[str] = field(default_factory=list, metadata={"file": True})
+    """TSV files of cross-references, two ids a line, with a header."""
+
+    merge_names: bool = False
+    """Also merge nodes of one type and name over sources."""
+
+    require_shared: list[str] = field(default_factory=list)
+    """Canonical types of which two sources must share a node: proof that their ids meet."""
+
+    max_reject_share: float = option(0.01, low=0.0, high=1.0)
+    """Share of rejected lines of a file above which the build stops and the old graph stays."""
+
+    relations: str | None = file_option()
+    """YAML of further relation rows for a graph of one's own (columns as in conf/relations.yaml)."""
+
+    damping: float = option(0.4, low=0.0, high=2.0)
+    """Exponent of the path-degree product (Himmelstein & Baranzini 2015)."""
+
+    download: DownloadConfig = field(default_factory=DownloadConfig, metadata={"operational": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionFileConfig:
+    """One file of questions."""
+
+    path: str = file_option("???")
+    """JSON, JSONL (may be gzipped) or Parquet."""
+
+    dataset: str = "???"
+    """Name of the dataset, as in conf/licences.yaml."""
+
+    format: Literal[
+        "generic", "medqa", "medmcqa", "pubmedqa", "mmlu", "medxpertqa", "huatuo", "hle", "medbullets"
+    ] = "generic"
+    """Layout of a record."""
+
+    split: str = ""
+    """train, validation, test or empty."""
+
+    role: Literal["work", "benchmark"] = "work"
+    """work goes through the pipeline, benchmark is only compared against."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionsConfig:
+    """Which questions are read."""
+
+    files: list[QuestionFileConfig] = field(default_factory=list)
+    """Files, each with its dataset and role."""
+
+    max_reject_share: float = option(0.2, low=0.0, high=1.0)
+    """Share of unreadable lines of a file above which loading stops and the old table stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinksConfig:
+    """How text is linked to nodes."""
+
+    min_chars: int = option(3, low=1)
+    """Shortest name that matches; gene symbols apart, which match in their own case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathsConfig:
+    """How far and how wide the path search goes."""
+
+    engine: Literal["csr", "graphframes"] = option("csr", operational=True)
+    """csr: memory-mapped index and compiled kernel; graphframes: joins, for graphs beyond a machine's memory."""
+
+    semantics: Literal["any"] = "any"
+    """any: MedReason's undirected walk over every relation."""
+
+    max_hops: int = option(4, low=1, high=8)
+    """Longest path, in edges."""
+
+    top_k: int = option(50, low=1, high=10_000)
+    """Paths kept for a pair of the answer."""
+
+    option_top_k: int = option(3, low=1, high=10_000)
+    """Paths kept for a pair of another option: enough for the margin and a foil."""
+
+    max_expansions: int = option(2_000_000, low=1_000)
+    """Edges touched and paths listed for one pair before the search is cut and says so (`truncated`)."""
+
+    index_dir: str = option("", operational=True)
+    """Local folder the index is copied to on each machine; empty: a folder of the machine's temp."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasesConfig:
+    """How much of the paths a model is shown."""
+
+    paths_per_pair: int = option(10, low=1)
+    """Best paths a pair."""
+
+    max_paths: int = option(120, low=1)
+    """Best paths a question, so that a row stays under 30 kB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Who writes."""
+
+    name: Literal["template"] = "template"
+    """template: a rule-based writer, no model."""
+
+    concurrency: int = option(8, low=1, operational=True)
+    """Requests in flight an actor."""
+
+    actors: int = option(2, low=1, operational=True)
+    """Actors that hold an engine."""
+
+    commit_rows: int = option(500, low=1, operational=True)
+    """Replies an actor gathers before it commits them to the ledger: what a kill may cost."""
+
+    retry: Literal["none", "failed"] = option("none", operational=True)
+    """failed: requests that failed in an earlier run are asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainsConfig:
+    """What is asked of the writer."""
+
+    max_edges: int = option(50, low=1, high=200)
+    """Edges shown to the writer for one question, labelled E1 … Em."""
+
+    keep_paths: int = option(3, low=1)
+    """Paths the template engine walks."""
+
+    seed: int = 0
+    """Seed of the first sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseConfig:
+    """What is released, and what for."""
+
+    purpose: Literal["training", "evaluation"] = "training"
+    """training keeps published test sets out; an evaluation release says not_for_training."""
+
+    dir: str = option("", operational=True)
+    """Folder of the JSONL, Parquet and card; empty: <lake.root>/export."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All sections. `profile` and `data` are arguments like any other."""
+
+    profile: str = option("local", operational=True)
+    """demo, real, local, cluster, databricks, or a path of a YAML file."""
+
+    data: str = option("", operational=True)
+    """A folder that profiles refer to as ${data}."""
+
+    lake: LakeConfig = field(default_factory=LakeConfig)
+    spark: SparkConfig = field(default_factory=SparkConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    kg: KgConfig = field(default_factory=KgConfig)
+    questions: QuestionsConfig = field(default_factory=QuestionsConfig)
+    links: LinksConfig = field(default_factory=LinksConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)
+    cases: CasesConfig = field(default_factory=CasesConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    chains: ChainsConfig = field(default_factory=ChainsConfig)
+    release: ReleaseConfig = field(default_factory=ReleaseConfig)

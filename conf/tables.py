@@ -1,0 +1,401 @@
+"""Every table of the lake, declared once: schema, a sentence a column, key. `python -m conf.tables` prints docs/tables.md.
+
+Spark's StructType and Ray's checks derive from these, so a column exists here or nowhere. A column that differs from
+run to run is marked volatile and stays out of digests and comparisons. What a later stage computes is null until then.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+VOLATILE = b"volatile"
+DOC = b"doc"
+
+
+def column(name: str, kind: pa.DataType, doc: str, *, volatile: bool = False) -> pa.Field:
+    """A column with its sentence; all columns may be null, the sentence says when."""
+    metadata = {DOC: doc.encode()}
+    if volatile:
+        metadata[VOLATILE] = b"true"
+    return pa.field(name, kind, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A Delta table: what it holds, what makes a row unique, and the version of its meaning."""
+
+    name: str
+    doc: str
+    key: tuple[str, ...]
+    columns: tuple[pa.Field, ...]
+    partition_by: tuple[str, ...] = ()
+    append_only: bool = False
+    """True for what was paid for: rows are added, never replaced."""
+    version: int = 1
+    """Raised when a column changes its name, type or meaning; a table of another version is refused."""
+    _schema: pa.Schema = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_schema", pa.schema([pa.field(c.name, c.type) for c in self.columns]))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema, without the sentences."""
+        return self._schema
+
+    @property
+    def stable_columns(self) -> tuple[str, ...]:
+        """Columns that two runs of one input agree on."""
+        return tuple(c.name for c in self.columns if VOLATILE not in (c.metadata or {}))
+
+
+TEXT = pa.string()
+TEXTS = pa.list_(TEXT)
+FLAG = pa.bool_()
+I32 = pa.int32()
+I64 = pa.int64()
+F64 = pa.float64()
+
+OPTION = pa.struct([("key", TEXT), ("text", TEXT)])
+CANDIDATE = pa.struct([("node_id", TEXT), ("score", F64), ("method", TEXT)])
+PATH = pa.struct(
+    [
+        ("path_id", TEXT),
+        ("nodes", TEXTS),
+        ("edges", pa.list_(TEXTS)),
+        ("forward", pa.list_(pa.list_(FLAG))),
+        ("hops", I32),
+        ("cost", I64),
+        ("rank", I32),
+        ("score", F64),
+    ]
+)
+CASE_EDGE = pa.struct([("edge_id", TEXT), ("src", TEXT), ("relation", TEXT), ("dst", TEXT), ("sentence", TEXT)])
+CASE_PATH = pa.struct(
+    [("path_id", TEXT), ("text", TEXT), ("hops", I32), ("cost", I64), ("steps", pa.list_(pa.list_(I32)))]
+)
+CASE_PAIR = pa.struct(
+    [
+        ("side", TEXT),
+        ("option_key", TEXT),
+        ("source", TEXT),
+        ("target", TEXT),
+        ("paths", pa.list_(CASE_PATH)),
+    ]
+)
+CITED_EDGE = pa.struct(
+    [("path_id", TEXT), ("hop", I32), ("edge_id", TEXT), ("src", TEXT), ("relation", TEXT), ("dst", TEXT)]
+)
+QUOTE = pa.struct([("start", I32), ("end", I32)])
+CHAIN_STEP = pa.struct(
+    [
+        ("text", TEXT),
+        ("support", TEXT),
+        ("edges", pa.list_(CITED_EDGE)),
+        ("quote", QUOTE),
+        ("mentions", TEXTS),
+    ]
+)
+EVIDENCE = pa.struct([("text", TEXT), ("edge_ids", pa.list_(TEXTS))])
+
+NODES = Table(
+    name="nodes",
+    doc="The nodes of the graph, merged over its sources.",
+    key=("node_id",),
+    columns=(
+        column("node_id", TEXT, "CURIE, such as MONDO:0005148; the first source in kg.sources gives it"),
+        column("name", TEXT, "name as the first source writes it"),
+        column("type", TEXT, "canonical type (conf/types.yaml)"),
+        column("synonyms", TEXTS, "other names, of the node itself and of those merged into it; sorted"),
+        column("xrefs", TEXTS, "other CURIEs of the same thing, of merged nodes and of grouped members; sorted"),
+        column("name_key", TEXT, "the name under which spellings meet (conf.identity.name_key)"),
+        column("generic", FLAG, "too general to start or end a path (conf/generic.yaml)"),
+        column("degree", I32, "edges that touch the node"),
+        column("number", I32, "rank of node_id, from 0: the row of the CSR index"),
+        column("component", I32, "smallest number in the node's connected component"),
+        column("sources", TEXTS, "sources that state the node, in the order of kg.sources"),
+        column("merged_by", TEXT, "curie, xref or name where sources met, joined by +; empty where one source states it"),
+    ),
+)
+
+EDGES = Table(
+    name="edges",
+    doc="The facts of the graph, each once, oriented as conf/relations.yaml declares.",
+    key=("edge_id",),
+    columns=(
+        column("edge_id", TEXT, "sha256(src, relation, display_relation, dst)[:16], ends sorted when symmetric"),
+        column("src", TEXT, "nodes.node_id the fact runs from; the smaller id when symmetric"),
+        column("dst", TEXT, "nodes.node_id the fact runs to"),
+        column("relation", TEXT, "the source's relation"),
+        column("display_relation", TEXT, "the source's label of the relation"),
+        column("predicate", TEXT, "canonical predicate (conf/relations.yaml)"),
+        column("phrase", TEXT, "the fact in words, read from src to dst"),
+        column("inverse_phrase", TEXT, "the fact in words, read from dst to src"),
+        column("symmetric", FLAG, "true when the fact has no direction"),
+        column("kind", TEXT, "causal, therapeutic, association, membership, similarity, location or taxon"),
+        column("polarity", TEXT, "+, -, 0 or contraindicated"),
+        column("may_carry", FLAG, "may lie inside a path, not only end one"),
+        column("cost", I32, "damping * (ln degree of src + ln degree of dst within the relation), in 1/65536"),
+        column("sources", TEXTS, "sources that state the fact, in the order of kg.sources"),
+        column("licence", TEXT, "SPDX expressions of the sources joined by OR; null when one is unknown"),
+    ),
+)
+
+GRAPH_PROFILE = Table(
+    name="graph_profile",
+    doc="Counts of the graph, one number a row.",
+    key=("section", "name"),
+    columns=(
+        column("section", TEXT, "graph, nodes_by_type, edges_by_relation, degree_quantile, shared_by_type, …"),
+        column("name", TEXT, "what is counted"),
+        column("value", F64, "the number"),
+    ),
+)
+
+QUESTIONS = Table(
+    name="questions",
+    doc="Every readable question of every file.",
+    key=("question_id",),
+    columns=(
+        column("question_id", TEXT, "sha256(dataset, id_in_dataset, question)[:16]"),
+        column("dataset", TEXT, "name of the dataset, as in the config"),
+        column("id_in_dataset", TEXT, "the file's own id; the line number from 1 where it has none"),
+        column("split", TEXT, "train, validation, test or empty"),
+        column("role", TEXT, "work goes through the pipeline, benchmark is only compared against"),
+        column("question", TEXT, "the stem"),
+        column("options", pa.list_(OPTION), "options sorted by key; empty for an open question"),
+        column("answer_key", TEXT, "key of the right option; empty for an open question"),
+        column("answer", TEXT, "text of the answer"),
+        column("answer_kind", TEXT, "entity, phrase; yes_no_maybe, numeric, ordering, combination, statement"),
+        column("context", TEXT, "passage or explanation that came with the question; empty where none"),
+        column("flags", TEXTS, "NEEDS_IMAGE, INVERTED; a flag never closes a question"),
+        column("licence", TEXT, "SPDX of the dataset (conf/licences.yaml); null when unknown"),
+        column("is_test_set", FLAG, "the dataset and split are a published test set (conf/licences.yaml)"),
+    ),
+)
+
+MENTIONS = Table(
+    name="mentions",
+    doc="Spans of text that may name a node.",
+    key=("mention_id",),
+    columns=(
+        column("mention_id", TEXT, "sha256 of where it stands and who found it, 16 digits"),
+        column("question_id", TEXT, "questions.question_id"),
+        column("side", TEXT, "question, answer, or option for the wrong ones"),
+        column("option_key", TEXT, "key of the option; empty on the question side and for open questions"),
+        column("text", TEXT, "the span as written"),
+        column("start", I32, "first character, from 0"),
+        column("end", I32, "behind the last character"),
+        column("type", TEXT, "canonical type of the best candidate"),
+        column("assertion", TEXT, "present, absent, family, past, hypothetical, other; null until asserted"),
+        column("extractor", TEXT, "dictionary or model"),
+        column("candidates", pa.list_(CANDIDATE), "nodes that bear the name, best first"),
+    ),
+)
+
+LINKS = Table(
+    name="links",
+    doc="The nodes that a question, its answer and its other options are about.",
+    key=("question_id", "side", "option_key", "node_id"),
+    columns=(
+        column("question_id", TEXT, "questions.question_id"),
+        column("side", TEXT, "question, answer or option"),
+        column("option_key", TEXT, "as in mentions"),
+        column("node_id", TEXT, "nodes.node_id"),
+        column("mention", TEXT, "the first span that names the node"),
+        column("score", F64, "1 for an exact name or synonym"),
+        column("method", TEXT, "exact, synonym, rule, embedding, model or given"),
+        column("runner_up", TEXT, "node_id of the second best candidate; null where there is none"),
+    ),
+)
+
+SCREENED = Table(
+    name="screened",
+    doc="The questions that go on to paths.",
+    key=("question_id",),
+    columns=(
+        column("question_id", TEXT, "questions.question_id"),
+        column("answer_coverage", F64, "share of the answer's content words that stand in a linked span"),
+        column("flags", TEXTS, "questions.flags and what screening adds"),
+        column("nearest_benchmark", TEXT, "question_id of the nearest benchmark item; null until compared"),
+        column("similarity", F64, "similarity to it in [0, 1]; null until compared"),
+    ),
+)
+
+PATHS = Table(
+    name="paths",
+    doc="Ranked paths from an entity of the question to an entity of the answer or of another option.",
+    key=("question_id", "side", "option_key", "source", "target"),
+    columns=(
+        column("question_id", TEXT, "screened.question_id"),
+        column("side", TEXT, "answer, or option for the wrong ones"),
+        column("option_key", TEXT, "key of the option; empty for an open question"),
+        column("source", TEXT, "nodes.node_id, linked on the question side"),
+        column("target", TEXT, "nodes.node_id, linked on the answer or option side"),
+        column("truncated", FLAG, "true when paths.max_expansions cut the search: better paths may exist"),
+        column("ranker", TEXT, "what put the paths in order"),
+        column("paths", pa.list_(PATH), "best first: nodes, every edge of each step, whether it is walked from src to dst"),
+        column("kg_version", TEXT, "content digest of the graph"),
+    ),
+)
+
+CASES = Table(
+    name="cases",
+    doc="One row a question with all that a model is shown.",
+    key=("question_id",),
+    columns=(
+        column("question_id", TEXT, "screened.question_id"),
+        column("question", TEXT, "questions.question"),
+        column("options", pa.list_(OPTION), "questions.options"),
+        column("answer_key", TEXT, "questions.answer_key"),
+        column("answer", TEXT, "questions.answer"),
+        column("flags", TEXTS, "screened.flags; NO_RIVAL where no other option has a path"),
+        column("answer_margin", F64, "best score to the answer less best to any other option; null without options"),
+        column("pairs", pa.list_(CASE_PAIR), "pairs with their best paths; a path's steps number rows of `edges` from 0"),
+        column("edges", pa.list_(CASE_EDGE), "every edge of those paths once, best path first, with its sentence"),
+        column("kg_version", TEXT, "paths.kg_version"),
+    ),
+)
+
+REPLIES = Table(
+    name="replies",
+    doc="The ledger: every model request that was answered or failed. Append-only; the smallest reply of an id counts.",
+    key=("request_id",),
+    append_only=True,
+    columns=(
+        column("request_id", TEXT, "digest of stage, prompt, schema, model, sampling and seed, 64 digits"),
+        column("stage", TEXT, "the stage that asked"),
+        column("question_id", TEXT, "the question it was asked for"),
+        column("model", TEXT, "engine/model that answered"),
+        column("prompt_hash", TEXT, "digest of the prompt file"),
+        column("reply", TEXT, "the text as it came; null when it failed"),
+        column("finish_reason", TEXT, "stop, length or error"),
+        column("error", TEXT, "class and text of the failure; null when it was answered"),
+        column("tokens_in", I32, "prompt tokens; null where the engine does not count"),
+        column("tokens_out", I32, "reply tokens; null where the engine does not count"),
+        column("seconds", F64, "from asking to reply", volatile=True),
+    ),
+)
+
+CHAINS = Table(
+    name="chains",
+    doc="Reasoning chains, step by step, each step with what supports it.",
+    key=("chain_id",),
+    columns=(
+        column("chain_id", TEXT, "sha256(question_id, arm, sample, request_id)[:16]"),
+        column("question_id", TEXT, "cases.question_id"),
+        column("sample", I32, "number of the sample, from 0"),
+        column("arm", TEXT, "answer, or foil for a chain towards a wrong option"),
+        column("evidence", TEXTS, "path_ids the chain walks"),
+        column("steps", pa.list_(CHAIN_STEP), "text, support (kg, question, background) and the edges as claimed"),
+        column("reasoning", TEXT, "MedReason's layout: Finding Reasoning Paths / Reasoning Process / Conclusion"),
+        column("conclusion", TEXT, "the last part alone"),
+        column("model", TEXT, "engine/model that wrote it"),
+        column("prompt_hash", TEXT, "digest of the prompt file"),
+        column("kg_version", TEXT, "cases.kg_version"),
+    ),
+)
+
+VERDICTS = Table(
+    name="verdicts",
+    doc="What blind answering says of a chain.",
+    key=("chain_id", "arm"),
+    columns=(
+        column("chain_id", TEXT, "chains.chain_id"),
+        column("arm", TEXT, "closed_book, chain, masked or foil"),
+        column("answer_key", TEXT, "the option chosen blind; null when not judged"),
+        column("agrees", FLAG, "the blind answer is the dataset's; null when not judged"),
+        column("method", TEXT, "match, model or not_judged"),
+        column("judge_model", TEXT, "null when not judged"),
+        column("why", TEXT, "why it was not judged, or the judge's words"),
+    ),
+)
+
+CHECKS = Table(
+    name="checks",
+    doc="What can be shown of a chain without a model.",
+    key=("chain_id",),
+    columns=(
+        column("chain_id", TEXT, "chains.chain_id"),
+        column("cited_share", F64, "steps with support kg / steps"),
+        column("background_share", F64, "steps with support background / steps"),
+        column("grounded", F64, "kg steps whose every edge stands in the graph as claimed and in the case / kg steps"),
+        column("bad_edges", TEXTS, "edge_ids that do not, sorted"),
+        column("unsupported", TEXTS, "steps without the support they claim"),
+        column("leaks", TEXTS, "null until checked"),
+        column("flags", TEXTS, "null until checked"),
+    ),
+)
+
+RELEASE = Table(
+    name="release",
+    doc="The dataset: MedReason's six fields and where each row comes from.",
+    key=("question_id",),
+    columns=(
+        column("dataset_name", TEXT, "questions.dataset"),
+        column("id_in_dataset", TEXT, "questions.id_in_dataset"),
+        column("question", TEXT, "questions.question"),
+        column("answer", TEXT, "questions.answer"),
+        column("reasoning", TEXT, "chains.reasoning"),
+        column("options", TEXT, "`Answer Choices:` and a line `A. …` an option; empty for an open question"),
+        column("question_id", TEXT, "questions.question_id"),
+        column("chain_id", TEXT, "chains.chain_id"),
+        column("tier", TEXT, "strict or loose; loose until the checks that strict needs are made"),
+        column("evidence", pa.list_(EVIDENCE), "the cited paths as text, with the edges of each step"),
+        column("cited_share", F64, "checks.cited_share"),
+        column("grounded", F64, "checks.grounded"),
+        column("answer_margin", F64, "cases.answer_margin"),
+        column("kg_version", TEXT, "content digest of the graph"),
+        column("model", TEXT, "chains.model"),
+        column("judge_model", TEXT, "verdicts.judge_model; null when not judged"),
+        column("prompt_hash", TEXT, "chains.prompt_hash"),
+        column("sources", TEXTS, "sources of the cited edges, sorted"),
+        column("licences", TEXTS, "licences of the cited edges and of the question, sorted; `unknown` where unknown"),
+    ),
+)
+
+REJECTS = Table(
+    name="rejects",
+    doc="Every unit that left the pipeline, with the step, the reason and what a person should know.",
+    key=("step", "entity", "key"),
+    partition_by=("step",),
+    columns=(
+        column("step", TEXT, "the step that closed it"),
+        column("entity", TEXT, "row, question, mention, pair or chain"),
+        column("key", TEXT, "a row's file:sha256(line)[:16]:occurrence; a pair's key joined by |; else the id"),
+        column("reason", TEXT, "name of the reason (conf.outcome.Reason)"),
+        column("meaning", TEXT, "the reason in a sentence"),
+        column("detail", TEXT, "the content or what was found"),
+    ),
+)
+
+TABLES = {
+    table.name: table
+    for table in (
+        NODES, EDGES, GRAPH_PROFILE, QUESTIONS, MENTIONS, LINKS, SCREENED, PATHS, CASES,
+        REPLIES, CHAINS, VERDICTS, CHECKS, RELEASE, REJECTS,
+    )
+}  # fmt: skip
+
+
+def markdown() -> Iterator[str]:
+    """The lines of docs/tables.md."""
+    yield "# Tables"
+    yield ""
+    yield "Printed by `python -m conf.tables`; a test holds this file to the code."
+    for table in TABLES.values():
+        yield ""
+        yield f"## {table.name}"
+        yield ""
+        yield f"{table.doc} Key: {', '.join(f'`{name}`' for name in table.key)}."
+        yield ""
+        yield "| column | type | what |"
+        yield "|---|---|---|"
+        for c in table.columns:
+            what = c.metadata[DOC].decode().replace("|", "\\|")
+            yield f"| {c.name} | {c.type} | {what} |"
+
+
+if __name__ == "__main__":
+    print("\n".join(markdown()))

@@ -1,0 +1,1 @@
+"""Entry points, one a step: `python -m jobs.NAME profile=NAME key=value …`."""

@@ -1,0 +1,153 @@
+"""The shell of every job: arguments -> Config, stores, MLflow, the last JSON line, exit codes.
+
+Exit 0: done (or nothing to do). Exit 2: what the user can put right, in one line. Exit 1: anything else, with what
+succeeded kept.
+"""
+
+import errno
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from conf.config import Config
+from conf.lake import Lake
+from conf.loading import load
+from conf.outcome import ConfigError, ContractError, StageReport
+from jobs._help import help_text
+from jobs._say import say
+from jobs.tracking import Tracker
+
+if TYPE_CHECKING:
+    from kg_spark.store import SparkStore
+    from medreason_ray.store import RayStore
+
+
+class Run:
+    """What a job works with: the configuration, the lake, a store an engine, the tracker."""
+
+    def __init__(self, job: str, config: Config, tracker: Tracker) -> None:
+        self.job = job
+        self.config = config
+        self.lake = Lake(config)
+        self.tracker = tracker
+        self.reports: list[StageReport] = []
+
+    @property
+    def spark(self) -> "SparkStore":
+        """The lake through Spark; imported here because a GPU node's environment need not hold pyspark."""
+        from kg_spark.store import SparkStore
+
+        return SparkStore(self.config, self.lake)
+
+    @property
+    def ray(self) -> "RayStore":
+        """The lake through Ray."""
+        from medreason_ray.store import RayStore
+
+        return RayStore(self.config, self.lake)
+
+    def record(self, report: StageReport) -> None:
+        """Keep a step's report, say it in a line, and log it."""
+        self.reports.append(report)
+        say(_line(report))
+        for notice in report.notices:
+            say(f"  {notice}")
+        self.tracker.record(report)
+
+
+def run_job(job: str, main: Callable[[Run], None], arguments: Sequence[str] | None = None) -> None:
+    """Run a job from the command line and exit the process."""
+    code = execute(job, main, sys.argv[1:] if arguments is None else arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.exit(code)
+
+
+def execute(job: str, main: Callable[[Run], None], arguments: Sequence[str]) -> int:
+    """Run a job and return its exit code."""
+    if any(argument in {"-h", "--help", "help"} for argument in arguments):
+        print(help_text(job))
+        return 0
+    started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    reports: list[StageReport] = []
+    try:
+        config = load(arguments)
+        lake = Lake(config)
+        lake.check_writable()
+        with Tracker(job, config, arguments).open() as tracker:
+            run = Run(job, config, tracker)
+            reports = run.reports
+            main(run)
+            run_id = tracker.run_id
+    except (ConfigError, ContractError) as error:
+        return _fail(job, 2, str(error), reports, started)
+    except Exception as error:  # noqa: BLE001  the last place: what failed is said, what succeeded stays
+        full = _disk_full(error)
+        if full:
+            return _fail(job, 2, f"the disk of the lake is full ({full}): make room and run again", reports, started)
+        traceback.print_exc()
+        return _fail(job, 1, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}", reports, started)
+    print(_summary(job, "ok", reports, started, run_id=run_id))
+    return 0
+
+
+def _fail(job: str, code: int, text: str, reports: Sequence[StageReport], started: float) -> int:
+    print(f"{job}: {' '.join(text.split())}", file=sys.stderr)
+    print(_summary(job, "failed" if code == 1 else "refused", reports, started, error=" ".join(text.split())))
+    return code
+
+
+def _disk_full(error: BaseException | None) -> str:
+    """The message of a full disk anywhere in the chain of causes, the JVM's and delta-rs' included."""
+    while error is not None:
+        text = str(error)
+        if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in text:
+            return "No space left on device"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _line(report: StageReport) -> str:
+    tables = ", ".join(f"{name} {table.rows:,} (v{table.version})" for name, table in report.tables.items())
+    if report.up_to_date:
+        return f"{report.step}: up to date; {tables}"
+    parts = [f"{report.units_in:,} {report.unit}s in", f"{report.units_out:,} out"]
+    if report.rejected:
+        parts.append("rejected " + ", ".join(f"{name} {count:,}" for name, count in report.rejected.items()))
+    if any(report.merged.values()):
+        parts.append("merged " + ", ".join(f"{name} {count:,}" for name, count in report.merged.items() if count))
+    return f"{report.step}: {'; '.join(parts)}; {tables}; {report.seconds:.1f} s"
+
+
+def _summary(job: str, status: str, reports: Sequence[StageReport], started: float, **more: str | None) -> str:
+    rejected: dict[str, int] = {}
+    for report in reports:
+        for reason, count in report.rejected.items():
+            rejected[reason] = rejected.get(reason, 0) + count
+    content = {
+        "job": job,
+        "status": status,
+        "steps": {
+            report.step: {
+                "up_to_date": report.up_to_date,
+                "unit": report.unit,
+                "in": report.units_in,
+                "out": report.units_out,
+                "tables": {n: {"rows": t.rows, "version": t.version} for n, t in report.tables.items()},
+                "inputs": {n: {"rows": t.rows, "version": t.version} for n, t in report.inputs.items()},
+                **({"facts": dict(report.facts)} if report.facts else {}),
+            }
+            for report in reports
+        },
+        "rejects": rejected,
+        "seconds": round(time.monotonic() - started, 1),
+        "mlflow_run_id": more.pop("run_id", None) or os.environ.get("MLFLOW_RUN_ID"),
+        **more,
+    }
+    return json.dumps(content)

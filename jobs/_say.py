@@ -1,0 +1,34 @@
+"""Lines for the person at the terminal: rich where there is one, plain text in a job's log."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from rich.console import Console
+from rich.table import Table
+
+
+@cache
+def _console() -> Console:
+    # A log is not 80 characters wide: without a terminal nothing is wrapped or coloured.
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False)
+
+
+def say(line: str) -> None:
+    """One line."""
+    _console().print(line)
+
+
+def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A small table; the last column of numbers is set right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row])
+    _console().print(table)
+
+
+def counts(title: str, found: Mapping[str, int]) -> None:
+    """A table of names and counts."""
+    say_table(title, (title, "n"), list(found.items()))

@@ -1,0 +1,1 @@
+"""Spark side: builds the graph, finds paths, checks chains and assembles the release."""

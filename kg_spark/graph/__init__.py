@@ -1,0 +1,1 @@
+"""The parts of build_kg: statements -> nodes, their merging, edges, and the profile."""

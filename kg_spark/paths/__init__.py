@@ -1,0 +1,1 @@
+"""The path search: index, kernel, ranking, and the same answers through GraphFrames."""

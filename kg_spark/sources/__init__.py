@@ -1,0 +1,1 @@
+"""Readers of raw files, one a format, with the same columns out."""

@@ -1,0 +1,1 @@
+"""Spark stages, one module a step, one public function `run`."""

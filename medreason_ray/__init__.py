@@ -1,0 +1,1 @@
+"""Ray side: links entities, writes chains through model engines, keeps the ledger of replies."""

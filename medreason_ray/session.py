@@ -1,0 +1,51 @@
+"""The Ray cluster: the one of the environment, else a local one of our own with logical CPUs."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from conf.config import RayConfig
+from conf.outcome import ConfigError
+
+
+@contextmanager
+def open_ray(config: RayConfig) -> Iterator[None]:
+    """A connected Ray for the block; only a cluster that was started here is shut down behind it.
+
+    Raises:
+        ConfigError: an address is given and nothing answers there.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    start_ray(config)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def start_ray(config: RayConfig) -> None:
+    """Connect to the cluster that `config` or RAY_ADDRESS names, or start a local one.
+
+    Raises:
+        ConfigError: an address is given and nothing answers there.
+    """
+    address = config.address or os.environ.get("RAY_ADDRESS", "")
+    # Ray Data's progress bars and per-operator logs drown the job's own lines.
+    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    common = {"log_to_driver": False, "logging_level": logging.ERROR, "ignore_reinit_error": True}
+    if not address:
+        ray.init(num_cpus=config.num_cpus, include_dashboard=False, **common)
+    else:
+        try:
+            ray.init(address=address, **common)
+        except ConnectionError as error:
+            raise ConfigError(f"ray.address '{address}': nothing answers there; {error}") from error
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)

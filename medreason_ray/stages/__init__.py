@@ -1,0 +1,1 @@
+"""Ray stages, one module a step."""
