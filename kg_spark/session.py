@@ -40,6 +40,8 @@ def open_session(config: SparkConfig) -> SparkSession:
         "spark.jars.packages": ",".join(config.packages),
         "spark.driver.memory": config.driver_memory,
         "spark.sql.shuffle.partitions": str(config.shuffle_partitions),
+        # GraphFrames' iterations checkpoint there; every executor must see it.
+        "spark.checkpoint.dir": config.checkpoint_dir or f"{tempfile.gettempdir()}/medreason-checkpoint",
         "spark.sql.warehouse.dir": tempfile.gettempdir() + "/spark-warehouse",
         **config.conf,
     }
@@ -48,12 +50,6 @@ def open_session(config: SparkConfig) -> SparkSession:
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
-
-
-def checkpoint_dir(session: SparkSession, config: SparkConfig) -> None:
-    """GraphFrames' iterations need a checkpoint folder that every executor sees."""
-    folder = config.checkpoint_dir or tempfile.mkdtemp(prefix="medreason-checkpoint-")
-    session.sparkContext.setCheckpointDir(folder)
 
 
 def _provided() -> SparkSession:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
 
 from conf.identity import name_key, node_id
 from conf.outcome import Reason
@@ -22,9 +23,9 @@ def _curie(vocabulary: str, raw_id: str | None, raw_type: str | None, raw_source
     return node_id(vocabulary, raw_id, raw_type, raw_source or "") if raw_id and raw_type else None
 
 
-_node_id = F.udf(_curie, "string", useArrow=True)
-_type = F.udf(lambda vocabulary, raw: canonical_type(vocabulary, raw) if raw else None, "string", useArrow=True)
-name_key_udf = F.udf(lambda name: name_key(name) if name else None, "string", useArrow=True)
+_node_id = F.udf(_curie, StringType(), useArrow=True)
+_type = F.udf(lambda vocabulary, raw: canonical_type(vocabulary, raw) if raw else None, StringType(), useArrow=True)
+_name_key = F.udf(lambda name: name_key(name) if name else None, StringType(), useArrow=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ def resolve(statements: DataFrame) -> SourceNodes:
     named = (
         distinct.withColumn("node_id", _node_id("vocabulary", "raw_id", "raw_type", "raw_source"))
         .withColumn("type", _type("vocabulary", "raw_type"))
-        .withColumn("name_key", name_key_udf("name"))
+        .withColumn("name_key", _name_key("name"))
         .withColumn("reason", _flaw())
     )
     judged = _settle_conflicts(named).persist()

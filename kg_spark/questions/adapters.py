@@ -1,4 +1,4 @@
-"""lines of a question file -> Question: one short adapter a published format.
+"""lines of a question file -> questions: one short adapter a published format.
 
 An adapter only says where its fields lie; `record` checks them all alike. Every format is read as JSON Lines and as
 the published Parquet's rows, which bear the same names.
@@ -103,13 +103,13 @@ def split_choices(text: object) -> tuple[str, dict[str, str]]:
 
 
 def index_of(value: object) -> int | None:
-    """An option's index, as int, float or text; None for anything else and for a negative one, which marks it hidden."""
+    """An option's index, as int, float or text; None for anything else, also below 0, which marks a hidden one."""
     found = text_of(value)
     return int(found) if re.fullmatch(r"\d{1,9}", found, re.ASCII) else None
 
 
 def lettered(record: Record, *names: str) -> dict[str, object]:
-    """Options that lie in columns of their own, under A, B, …"""
+    """Options that lie in columns of their own, keyed A, B, …."""
     return {letter(place): record.get(name) for place, name in enumerate(names)}
 
 

@@ -1,4 +1,4 @@
-"""an answer's text -> its kind: can a path of a graph lead to it?
+"""answer, options -> answer_kind: can a path of a graph lead to this answer?
 
 Only `entity` and `phrase` go on. The rules look at form alone, in the order of `RULES`; the first that fits decides,
 so each may rely on what the earlier ones took away. The other options are witnesses: an answer that differs from a
@@ -22,10 +22,10 @@ from kg_spark.questions.grammar import (
     STATES,
     SUBJECTS,
     VERBS,
-    is_adjective,
     is_list,
     joins,
     main_verbs,
+    opens_chain,
     segments_of,
     tokens_of,
     without_brackets,
@@ -36,6 +36,9 @@ LONGEST_NAME = 5
 
 LONGEST_PHRASE = 20
 """Words of the longest `phrase`: beyond it an answer tells a story of its own, whatever its grammar."""
+
+LONGEST_VALUE = 6
+"""Words of the longest value with its name: "Fetal heart rate of 170 bpm"."""
 
 LONGEST_PLACE = 4
 """Words of one part of an order, or of one value of a column."""
@@ -128,8 +131,8 @@ def is_denial(given: Given) -> bool:
 
 
 def is_ordering(given: Given) -> bool:
-    """An order: "Atria > ventricles", "Skin → fascia → muscle", "2, 1, 3" beside "1, 3, 2" or where an order is asked."""
-    if re.search(r">>|[^\W\d]\)?\s+>\s+[^\W\d]|(?:\s[-–—]\s.*){3}|(?:→|->).*(?:→|->)", given.answer):
+    """An order: "Atria > ventricles", "Skin → fascia → muscle", "G1, S, G2" beside "S, G1, G2" or where it is asked."""
+    if re.search(r">>|[^\W\d]\)?\s+>\s+[^\W\d]|(?:\s[-–—]\s.*?){3}|(?:→|->).*(?:→|->)", given.answer):
         return True
     parts = segments_of(given.answer.lower())
     if len(parts) < 3 or parts[-1].startswith("and "):
@@ -143,7 +146,7 @@ def is_numeric(given: Given) -> bool:
     """A dose, count, share, ratio, age or formula: "480 mL", "Two weeks", "1 in 4", "45/(45 + 15)", "pH of 7.5"."""
     if LABELS.fullmatch(given.answer):
         return False
-    if FORMULA.fullmatch(given.answer) or VALUE.search(given.answer):
+    if FORMULA.fullmatch(given.answer) or (len(given.tokens) <= LONGEST_VALUE and VALUE.search(given.answer)):
         return True
     lead = WHOLE_AMOUNT.match(given.answer)
     if lead is None:
@@ -160,7 +163,7 @@ def differs_in_amounts(given: Given) -> bool:
 
 
 def is_statement(given: Given) -> bool:
-    """A clause or more: "It is a diagnosis of exclusion", "Aspirin lowers the risk", "Tell the parents", "Wait. Then …"."""
+    """A clause or more: "It is a diagnosis of exclusion", "Aspirin lowers the risk", "Tell the parents"."""
     tokens = given.tokens
     if len(tokens) > LONGEST_PHRASE or SENTENCES.search(given.answer) or re.search(r"\?$|^[\"“].* ", given.answer):
         return True
@@ -191,7 +194,7 @@ def is_combination(given: Given) -> bool:
 def is_column(given: Given) -> bool:
     """One short value a column: every option has as many parts ("Normal, high" beside "Low, normal")."""
     parts = segments_of(given.answer)
-    if len(parts) < 2 or len(given.rivals) < 2 or is_adjective(tokens_of(parts[0])[-1]):
+    if len(parts) < 2 or len(given.rivals) < 2 or opens_chain(parts[0]):
         return False
     short = max(len(part.split()) for part in parts) <= LONGEST_PLACE
     alike = frozenset.intersection(PREPOSITIONS, *(tokens_of(part) for part in parts))

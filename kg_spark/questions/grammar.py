@@ -15,16 +15,17 @@ def words(text: str) -> frozenset[str]:
 
 
 AUXILIARIES = words(
-    "am is are was were isn't aren't wasn't weren't has have had hasn't haven't does doesn't do don't did didn't can "
-    "cannot can't could should shouldn't must may might will won't would shall"
+    "am are aren't can can't cannot could did didn't do does doesn't don't had has hasn't have haven't is isn't "
+    "may might must shall should shouldn't was wasn't were weren't will won't would"
 )
 VERBS = words(
-    "acts activates affects allows alters appears arises becomes began belongs binds comes competes contains contributes "
-    "converts demonstrates depends derives determines develops deviates differs drains enlarges enters enhances exceeds exhibits explains "
-    "fails follows gives goes improves includes influences inhibits inserts interacts involves lacks leads lies lowers "
-    "maintains mediates occur occurred occurs originates plays preferred prefers prevents produces promotes protects "
-    "provides raises reaches receives reduces regulates relies remain remained remains represents requires resembles "
-    "responds resulted runs seems serves showed shows suggests tend tended tends travels undergoes varies worsens"
+    "activates acts affects allows alters appears arises becomes began belongs binds comes competes contains "
+    "contributes converts demonstrates depends derives determines develops deviates differs drains enhances "
+    "enlarges enters exceeds exhibits explains fails follows gives goes improves includes influences inhibits "
+    "inserts interacts involves lacks leads lies lowers maintains mediates occur occurred occurs originates plays "
+    "preferred prefers prevents produces promotes protects provides raises reaches receives reduces regulates "
+    "relies remain remained remains represents requires resembles responds resulted runs seems serves showed shows "
+    "suggests tend tended tends travels undergoes varies worsens"
 )
 NOUN_OR_VERB = words(
     "blocks caused causes changes decreases drives forms increases limits needs supplies supports targets"
@@ -40,32 +41,33 @@ PREPOSITIONS = words(
 )
 DIRECTIONS = words(
     "absent decrease decreased decreases decreasing diminished elevated enhanced high higher increase increased "
-    "increases increasing less low lower more negative no normal positive present prolonged raised reduced shortened "
-    "unchanged ↑ ↓ ↔"
+    "increases increasing less low lower more negative no normal positive present prolonged raised reduced "
+    "shortened unchanged ↑ ↓ ↔"
 )
-STATES = DIRECTIONS | words("abnormal absence deficient defective excess excessive impaired lack loss presence")
+STATES = DIRECTIONS | words("abnormal absence defective deficient excess excessive impaired lack loss presence")
 SPEECH = words("apologize ask convince explain inform inquire persuade reassure refuse remind tell thank")
 ADVICE = words(
-    "advise agree consult contact counsel disclose discuss document educate encourage notify recommend report request "
-    "respect suggest warn"
+    "advise agree consult contact counsel disclose discuss document educate encourage notify recommend report "
+    "request respect suggest warn"
 )
 PEOPLE = words(
     "attending boy child colleague committee daughter family father girl guardian he her him husband mother parent "
     "parents patient patient's patients physician provider resident she son staff surgeon them they wife"
 )
 ACTS = ADVICE | words(
-    "add adjust administer admit apply arrange assess attempt avoid begin change check collect continue decrease delay "
-    "determine discharge discontinue drain elevate ensure evaluate excise follow give increase induce initiate insert "
-    "intubate maintain measure monitor obtain order perform place prescribe proceed reduce refer remove repeat replace "
-    "resect restrict schedule screen send start stop switch taper transfer transfuse treat wait withhold"
+    "add adjust administer admit apply arrange assess attempt avoid begin change check collect continue decrease "
+    "delay determine discharge discontinue drain elevate ensure evaluate excise follow give increase induce "
+    "initiate insert intubate maintain measure monitor obtain order perform place prescribe proceed reduce refer "
+    "remove repeat replace resect restrict schedule screen send start stop switch taper transfer transfuse treat "
+    "wait withhold"
 )
 PAIRED_ADJECTIVES = words(
-    "alpha beta broad dry fast female first gamma inner large left lower male outer red right second slow small thick "
-    "thin third upper white"
+    "alpha beta broad dry fast female first gamma inner large left lower male outer red right second slow small "
+    "thick thin third upper white"
 )
 NOUNS_THAT_END_SO = words(
-    "analgesic animal antibiotic clinic colic denial diuretic hospital narcotic referral removal scar sedative survival "
-    "topic trial withdrawal"
+    "analgesic animal antibiotic clinic colic denial diuretic hospital narcotic referral removal scar sedative "
+    "survival topic trial withdrawal"
 )
 ADJECTIVE_ENDING = re.compile(r"(?:al|ic|ar|ary|ory|ous|ior|oid|ive|-\w+(?:ing|ed))$")
 
@@ -116,10 +118,16 @@ def is_adjective(word: str) -> bool:
     return word in PAIRED_ADJECTIVES | DIRECTIONS or ADJECTIVE_ENDING.search(word) is not None
 
 
+def opens_chain(part: str) -> bool:
+    """Whether the part before a comma is an adjective of what follows ("Gram-negative, oxidase-positive rods")."""
+    last = (tokens_of(part) or ("",))[-1]
+    return last not in DIRECTIONS and is_adjective(last)
+
+
 def is_list(parts: Sequence[str]) -> bool:
     """Three parts or more that are no chain of adjectives and no preposition's objects; two that change or act."""
     tokens = [tokens_of(part) or ("",) for part in parts]
-    if len(parts) < 2 or is_adjective(tokens[0][-1]):
+    if len(parts) < 2 or opens_chain(parts[0]):
         return False
     if len(parts) == 2:
         return tokens[1][0] in ACTS | STATES or len(tokens[0]) == len(tokens[1]) == 1

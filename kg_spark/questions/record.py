@@ -1,4 +1,4 @@
-"""fields of one record -> Question: trimming, the options' order, and the agreement of the answer's letter and text.
+"""fields of one record -> question: trimming, the options' order, and the agreement of the answer's letter and text.
 
 The same for every format, so that none is laxer than another. Values come from JSON or from a Parquet row by way of
 pandas, which turns null into NaN, lists into numpy arrays and integer columns with a null into floats.
@@ -104,7 +104,7 @@ def bears(option: tuple[str, str], key: str) -> bool:
 
 
 def says(option: tuple[str, str], answer: str) -> bool:
-    """Whether the answer is this option: its text, its text behind its label ("C. text"), or its bare key; "" is any."""
+    """Whether the answer is this option: its text, its key and text ("C. text"), or its bare key; "" fits any."""
     if not answer or bears(option, answer) or name_key(option[1]) == name_key(answer):
         return True
     label = LABEL.match(answer)

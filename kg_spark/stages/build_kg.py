@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
 
 from conf.config import KgConfig
 from conf.identity import node_id
@@ -90,7 +91,7 @@ def kg_version(nodes: DataFrame, edges: DataFrame) -> str:
 
 def _xrefs(session: SparkSession, paths: Sequence[str]) -> DataFrame:
     """Pairs of CURIEs from TSV files of two columns; an id that cannot be read declares nothing."""
-    curie = F.udf(lambda raw: node_id("biolink", raw, "") if raw else None, "string", useArrow=True)
+    curie = F.udf(lambda raw: node_id("biolink", raw, "") if raw else None, StringType(), useArrow=True)
     empty = session.createDataFrame([], "a string, b string")
     frames = [empty]
     for number, path in enumerate(paths):

@@ -1,1 +1,1 @@
-"""Tests of kg_spark, one module a module."""
+"""Tests of the Spark side."""

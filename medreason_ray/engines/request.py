@@ -1,0 +1,118 @@
+"""What is asked of an engine and what it answers: the same for a rule, a local model and an endpoint.
+
+`request_id` holds whatever could change the reply and nothing else, so that the ledger knows a question it has paid for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, Self
+
+from conf.identity import request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Who answers, as far as it can change a reply; known without opening the engine."""
+
+    label: str
+    """engine/model."""
+    sampling: str = ""
+    """JSON of the sampling parameters; empty where nothing is sampled."""
+
+
+class Fact(NamedTuple):
+    """An edge as the prompt shows it."""
+
+    sentence: str
+    path_id: str
+    """The first shown path that holds it."""
+    hop: int
+    """Where on that path, from 0."""
+    edge: int
+    """Its row of cases.edges, from 0."""
+
+
+class ShownPath(NamedTuple):
+    """A path as the prompt shows it."""
+
+    path_id: str
+    text: str
+    hops: list[list[str]]
+    """Labels of the facts of each hop, the hop's first edge first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the prompt shows, for engines that follow rules instead of reading."""
+
+    answer: str
+    facts: Mapping[str, Fact]
+    """By label, E1 first."""
+    paths: list[ShownPath]
+    """Best first."""
+    keep: int
+    """Paths the writer may walk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to a model."""
+
+    request_id: str
+    stage: str
+    question_id: str
+    prompt: str
+    prompt_hash: str
+    schema: str
+    """JSON schema of the reply, as text."""
+    model: str
+    seed: int
+    shown: Shown
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        *,
+        stage: str,
+        question_id: str,
+        prompt: str,
+        prompt_hash: str,
+        schema: str,
+        seed: int,
+        shown: Shown,
+    ) -> Self:
+        """The request with its id."""
+        return cls(
+            request_id=request_id(stage, prompt, schema, model.label, model.sampling, seed),
+            stage=stage,
+            question_id=question_id,
+            prompt=prompt,
+            prompt_hash=prompt_hash,
+            schema=schema,
+            model=model.label,
+            seed=seed,
+            shown=shown,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReply:
+    """What came back; `reply` is null exactly when `error` is not."""
+
+    reply: str | None
+    finish_reason: str
+    """stop, length or error."""
+    error: str | None = None
+    """Class and text of the failure."""
+    tokens_in: int | None = None
+    """Null where the engine does not count."""
+    tokens_out: int | None = None
+
+
+class Engine(Protocol):
+    """Whatever answers requests. It is opened once an actor; `ask` runs many times at once on one event loop."""
+
+    async def ask(self, request: Request) -> ModelReply:
+        """One reply. Any exception is a failed request, kept in the ledger with its class and text."""
+        ...

@@ -1,0 +1,184 @@
+"""questions, nodes -> mentions -> links: the nodes that a question, its answer and its other options name.
+
+One pass: an actor builds the automaton once from the nodes in the object store and answers each question by one row that
+holds all its mentions, links and rejects as lists, which are then laid out flat. Nothing is joined, shuffled or counted
+over questions, so the result is the same for any batch, actor and row order. `link_question` is the whole of it for one
+question: further extractors, assertion and rules for numbers add to the mentions there, other methods to the choice.
+
+Source: MedReason (arXiv:2504.00993) asks a model for names and embeds them; an exact name wins there as it does here.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+from ray.data import ActorPoolStrategy, Dataset
+
+from conf.config import LinksConfig
+from conf.identity import mention_id
+from conf.outcome import Outcome, Reason
+from conf.tables import LINKS, MENTIONS, REJECTS
+from medreason_ray.linking.dictionary import Dictionary, Span
+from medreason_ray.store import flatten
+
+Row = dict[str, Any]
+
+EXTRACTOR = "dictionary"
+SCORE = 1.0  # exact names and synonyms are certain; other methods will say how sure they are
+
+_READ = ("question_id", "role", "question", "options", "answer_key", "answer")
+_NAMED = ("node_id", "name", "type", "synonyms", "generic", "degree")
+_REJECTED = pa.schema([REJECTS.schema.field(name) for name in ("entity", "key", "reason", "detail")])
+_FOUND = pa.schema(
+    [
+        ("mentions", pa.list_(pa.struct(list(MENTIONS.schema)))),
+        ("links", pa.list_(pa.struct(list(LINKS.schema)))),
+        ("rejects", pa.list_(pa.struct(list(_REJECTED)))),
+        ("named", pa.int32()),
+        ("merged", pa.int32()),
+    ]
+)
+_MAX_ACTORS = 4  # 4,600 questions/s each: the actors' 3 s of building outlast 32,682 questions
+
+
+def run(questions: Dataset, nodes: pa.Table, *, config: LinksConfig, batch_rows: int) -> Outcome:
+    """Link the questions that are to be worked on.
+
+    Args:
+        questions: conf.tables.QUESTIONS; rows of another role than `work` are passed over.
+        nodes: conf.tables.NODES.
+        config: shortest name.
+        batch_rows: questions a batch; operational.
+
+    Returns:
+        mentions (every one that was found), links, and a reject for each mention whose node is generic. The unit is the
+        mention: a node's further mentions on the same side of a question are merged into its first.
+    """
+    shared = ray.put(nodes.select(_NAMED))
+    found = (
+        questions.select_columns(list(_READ))
+        .map_batches(
+            _Linker,
+            fn_constructor_kwargs={"nodes": shared, "config": config},
+            batch_format="pyarrow",
+            batch_size=batch_rows,
+            compute=ActorPoolStrategy(min_size=1, max_size=_MAX_ACTORS),
+        )
+        .materialize()
+    )
+    sums = _sums(found)
+    return Outcome(
+        tables={
+            "mentions": flatten(found, "mentions", MENTIONS.schema),
+            "links": flatten(found, "links", LINKS.schema),
+        },
+        units_in=sums["named"],
+        rejects=flatten(found, "rejects", _REJECTED),
+        merged={"same_node": sums["merged"]},
+    )
+
+
+def link_question(question: Mapping[str, Any], dictionary: Dictionary) -> Row:
+    """What one question names.
+
+    Args:
+        question: a row of conf.tables.QUESTIONS; null texts and options count as empty.
+        dictionary: the names of the graph.
+
+    Returns:
+        mentions, links, rejects: rows of those tables (rejects without the step); named, merged: how many mentions
+        there are and how many name a node again on their side.
+    """
+    mentions, links, rejects, merged = [], {}, [], 0
+    for side, option_key, text in _sides(question):
+        for span in dictionary.spans(text):
+            mention = _mention(question["question_id"], side, option_key, text, span)
+            mentions.append(mention)
+            best = span.candidates[0]
+            if best.generic:
+                rejects.append(_reject(mention))
+            elif (side, option_key, best.node_id) in links:
+                merged += 1
+            else:
+                links[side, option_key, best.node_id] = _link(mention)
+    return {
+        "mentions": mentions,
+        "links": list(links.values()),
+        "rejects": rejects,
+        "named": len(mentions),
+        "merged": merged,
+    }
+
+
+class _Linker:
+    """A Ray actor's dictionary, built once."""
+
+    def __init__(self, nodes: ray.ObjectRef, config: LinksConfig) -> None:
+        self._dictionary = Dictionary(ray.get(nodes), min_chars=config.min_chars)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Questions in, one row of findings each out."""
+        work = batch.filter(pc.equal(batch["role"], "work"))
+        return pa.Table.from_pylist([link_question(row, self._dictionary) for row in work.to_pylist()], schema=_FOUND)
+
+
+def _sides(question: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Side, option key and text of each part: the stem, the right option or the open answer, each wrong option."""
+    yield "question", "", question["question"] or ""
+    right = question["answer_key"] or ""
+    options = {each["key"]: each["text"] or "" for each in question["options"] or ()}
+    yield "answer", right, options.pop(right, question["answer"] or "")
+    for key, text in options.items():
+        yield "option", key, text
+
+
+def _mention(question: str, side: str, option_key: str, text: str, span: Span) -> Row:
+    return {
+        "mention_id": mention_id(question, side, option_key, span.start, span.end, EXTRACTOR),
+        "question_id": question,
+        "side": side,
+        "option_key": option_key,
+        "text": text[span.start : span.end],
+        "start": span.start,
+        "end": span.end,
+        "type": span.candidates[0].type,
+        "assertion": None,
+        "extractor": EXTRACTOR,
+        "candidates": [
+            {"node_id": each.node_id, "score": SCORE, "method": each.method} for each in span.candidates
+        ],
+    }
+
+
+def _link(mention: Row) -> Row:
+    best, *others = mention["candidates"]
+    return {
+        "question_id": mention["question_id"],
+        "side": mention["side"],
+        "option_key": mention["option_key"],
+        "node_id": best["node_id"],
+        "mention": mention["text"],
+        "score": best["score"],
+        "method": best["method"],
+        "runner_up": others[0]["node_id"] if others else None,
+    }
+
+
+def _reject(mention: Row) -> Row:
+    return {
+        "entity": "mention",
+        "key": mention["mention_id"],
+        "reason": Reason.GENERIC_NODE.name,
+        "detail": f"'{mention['text']}' names {mention['candidates'][0]['node_id']}",
+    }
+
+
+def _sums(found: Dataset) -> dict[str, int]:
+    """Sums of the counts, which travel to the driver alone."""
+    sums = {"named": 0, "merged": 0}
+    for batch in found.select_columns(list(sums)).iter_batches(batch_format="pyarrow", batch_size=None):
+        for name in sums:
+            sums[name] += pc.sum(batch[name]).as_py() or 0
+    return sums

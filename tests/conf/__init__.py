@@ -1,0 +1,1 @@
+"""Tests of conf: the contract between the two engines."""

@@ -1,0 +1,285 @@
+"""Which names stand in a text, where, and what becomes of them."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import ray
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conf.config import LinksConfig
+from conf.flow import step
+from conf.identity import name_key
+from conf.outcome import Outcome, check_row_law
+from conf.semantics import canonical_type, node_types
+from conf.tables import NODES, QUESTIONS
+from medreason_ray.linking.dictionary import TYPE_PREFERENCE, Dictionary, english_words
+from medreason_ray.stages import link_entities
+from medreason_ray.stages.link_entities import link_question
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+Row = dict[str, Any]
+
+
+def graph(*nodes: Mapping[str, Any] | tuple[str, str]) -> pa.Table:
+    """A nodes table; a node is (name, type) or more columns, its id the name unless given."""
+    rows = [{"name": node[0], "type": node[1]} if isinstance(node, tuple) else node for node in nodes]
+    full = [{"node_id": row["name"], "synonyms": [], "generic": False, "degree": 1} | row for row in rows]
+    return pa.Table.from_pylist(full, schema=NODES.schema)
+
+
+def dictionary(*nodes: Mapping[str, Any] | tuple[str, str]) -> Dictionary:
+    return Dictionary(graph(*nodes), min_chars=3)
+
+
+def found(words: Dictionary, text: str) -> list[str]:
+    return [text[span.start : span.end] for span in words.spans(text)]
+
+
+def first(words: Dictionary, text: str) -> list[str]:
+    return [candidate.node_id for candidate in words.spans(text)[0].candidates]
+
+
+def question(question_id: str = "q", **columns: Any) -> Row:
+    """A row of `questions` with two options, A the right one."""
+    options = [{"key": "A", "text": ""}, {"key": "B", "text": ""}]
+    given_ = {"question_id": question_id, "role": "work", "question": "", "options": options, "answer_key": "A"}
+    return {name: None for name in QUESTIONS.schema.names} | given_ | columns
+
+
+# --- what matches -------------------------------------------------------------------------------------------------
+
+
+def test_the_longest_name_wins() -> None:
+    words = dictionary(("diabetes", "disease"), ("diabetes mellitus", "disease"), ("mellitus type", "disease"))
+    assert found(words, "diabetes mellitus type 2, diabetes") == ["diabetes mellitus", "diabetes"]
+
+
+def test_a_longer_name_that_ends_in_a_word_does_not_hide_a_shorter_one() -> None:
+    words = dictionary(("asthma", "disease"), ("asthma attack", "disease"))
+    assert found(words, "asthma attacked her") == ["asthma"]
+
+
+@pytest.mark.parametrize("text", ["adrenal", "renally", "renal2", "rena\u0301l", "renal\u0301"])
+def test_a_name_within_a_word_is_none(text: str) -> None:
+    assert found(dictionary(("renal", "anatomy")), text) == []
+
+
+@pytest.mark.parametrize("text", ["renal", "(Renal)", "pre-renal", "RENAL/hepatic", "x\nrenal\t", "renal's"])
+def test_a_name_between_boundaries_is_found(text: str) -> None:
+    assert [each.lower() for each in found(dictionary(("renal", "anatomy")), text)] == ["renal"]
+
+
+def test_a_synonym_is_found_and_says_so() -> None:
+    words = dictionary({"name": "hypertension", "type": "disease", "synonyms": ["high blood pressure"]})
+    assert words.spans("High  Blood\nPressure")[0].candidates[0].method == "synonym"
+
+
+def test_short_names_and_names_without_a_letter_are_left_out() -> None:
+    assert len(dictionary(("ab", "disease"), ("1,2-3", "drug"), ("", "drug"))) == 0
+
+
+# --- gene symbols and English words -----------------------------------------------------------------------------
+
+
+def test_a_gene_symbol_counts_in_its_own_case_only() -> None:
+    words = dictionary(("G6PD", "gene/protein"), ("C9orf72", "gene/protein"), ("HFE", "gene/protein"))
+    assert found(words, "G6PD g6pd G6pd C9orf72 C9ORF72 hfe HFE") == ["G6PD", "C9orf72", "HFE"]
+
+
+def test_a_protein_written_as_a_word_counts_in_any_case() -> None:
+    assert found(dictionary(("Insulin", "gene/protein")), "insulin INSULIN") == ["insulin", "INSULIN"]
+
+
+def test_a_gene_in_the_wrong_case_leaves_the_name_to_others() -> None:
+    words = dictionary(
+        {"node_id": "gene", "name": "AGT", "type": "gene/protein"},
+        {"node_id": "drug", "name": "Agt", "type": "drug"},
+    )
+    assert [first(words, "agt"), first(words, "AGT")] == [["drug"], ["drug", "gene"]]
+
+
+@pytest.mark.parametrize("word", ["was", "she", "met", "impact", "set", "rest", "cat", "ran", "large", "son", "distress"])
+def test_an_english_word_links_nothing_of_any_type(word: str) -> None:
+    words = dictionary((word.upper(), "gene/protein"), (word, "disease"), (word.title(), "biological_process"))
+    assert found(words, f"{word} {word.upper()} {word.title()}") == []
+
+
+@pytest.mark.parametrize("word", ["heart", "hr", "ret", "des"])
+def test_anatomy_and_shorthand_link_no_gene_but_others(word: str) -> None:
+    words = dictionary(
+        {"node_id": "gene", "name": word.upper(), "type": "gene/protein"},
+        {"node_id": "other", "name": word + "x", "type": "anatomy", "synonyms": [word, "xxx"]},
+    )
+    assert found(words, f"{word.upper()} {word}x") == ([word.upper()] if len(word) > 2 else []) + [word + "x"]
+
+
+def test_words_are_folded_and_the_general_ones_block_genes_too() -> None:
+    general, for_genes = english_words()
+    assert general < for_genes
+    assert all(word == name_key(word) and " " not in word for word in for_genes)
+
+
+# --- candidates ---------------------------------------------------------------------------------------------------
+
+
+def test_candidates_come_by_exactness_type_degree_and_id() -> None:
+    nodes = [
+        {"node_id": "synonym", "name": "x", "type": "disease", "synonyms": ["fever"]},
+        {"node_id": "gene", "name": "Fever", "type": "gene/protein"},
+        {"node_id": "b", "name": "fever", "type": "disease", "degree": 1},
+        {"node_id": "a", "name": "fever", "type": "disease", "degree": 1},
+        {"node_id": "busy", "name": "FEVERs", "type": "disease", "synonyms": ["x"], "degree": 9},
+        {"node_id": "hub", "name": "fever", "type": "disease", "degree": 9},
+        {"node_id": "sign", "name": "fever", "type": "effect/phenotype"},
+        {"node_id": "odd", "name": "fever", "type": "unheard of"},
+    ]
+    orders = [first(dictionary(*order), "fever") for order in (nodes, nodes[::-1])]
+    assert orders == [["hub", "a", "b", "sign", "odd", "synonym"]] * 2
+
+
+def test_every_canonical_type_has_its_place() -> None:
+    assert sorted(TYPE_PREFERENCE) == sorted(each.type for each in node_types())
+
+
+# --- offsets ------------------------------------------------------------------------------------------------------
+
+LETTERS = "aßİıµβΣςéﬁ™½Ǆ\u0301\u0327A b\n\t-½Ⅷ\xa0\u2003\x1f"
+NAMES = st.text(LETTERS, min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("β-blocker", "İßﬁ β-Blocker"),
+        ("µ-opioid", "ŉŉ μ-OPIOID"),
+        ("Straße", "  \n STRASSE"),
+        ("café au lait", "ﬁﬁ Cafe\u0301  au\u2003lait"),
+        ("fibrosis", "½ ﬁbrosis"),
+    ],
+)
+def test_offsets_are_those_of_the_text_as_written(name: str, text: str) -> None:
+    assert [name_key(each) for each in found(dictionary((name, "disease")), text)] == [name_key(name)]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(NAMES, min_size=1, max_size=4), st.lists(NAMES, max_size=6))
+def test_every_span_folds_to_a_name_of_its_nodes(names: list[str], noise: list[str]) -> None:
+    words = Dictionary(graph(*[(name, "disease") for name in names]), min_chars=1)
+    text = " ".join([*noise, *[name.swapcase() for name in names], *noise])
+    spans = words.spans(text)
+    assert all(name_key(text[s.start : s.end]) == name_key(c.node_id) for s in spans for c in s.candidates)
+    assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text())
+def test_no_text_breaks_it(text: str) -> None:
+    assert dictionary(("renal", "anatomy")).spans(text + "\ud800 renal\x00")[-1].end == len(text) + 7
+
+
+def test_a_very_long_question_is_read_to_its_end() -> None:
+    words = dictionary(("pain", "disease"), ("e\u0301", "disease"))
+    text = "\u0301\u0316" * 20_000 + "a" * 60_000 + " pain"
+    assert found(words, text) == ["pain"]
+
+
+# --- from mentions to links ---------------------------------------------------------------------------------------
+
+NODES_OF_A_CASE = graph(
+    {"name": "fever", "type": "effect/phenotype", "synonyms": ["pyrexia"]},
+    {"node_id": "fever of old", "name": "fever", "type": "biological_process"},
+    {"name": "blood pressure", "type": "biological_process", "generic": True},
+    ("aspirin", "drug"),
+    ("ibuprofen", "drug"),
+)
+A_CASE = question(
+    question="Fever, blood pressure 120/80 and pyrexia. Aspirin?",
+    options=[{"key": "A", "text": "Aspirin"}, {"key": "B", "text": "Ibuprofen for fever"}],
+    answer="Aspirin",
+)
+
+
+@pytest.fixture(scope="module")
+def case() -> Row:
+    return link_question(A_CASE, Dictionary(NODES_OF_A_CASE, min_chars=3))
+
+
+def test_a_node_is_linked_once_a_side_by_its_first_span(case: Row) -> None:
+    assert [(row["side"], row["option_key"], row["mention"], row["method"], row["runner_up"]) for row in case["links"]] == [
+        ("question", "", "Fever", "exact", "fever of old"),
+        ("question", "", "Aspirin", "exact", None),
+        ("answer", "A", "Aspirin", "exact", None),
+        ("option", "B", "Ibuprofen", "exact", None),
+        ("option", "B", "fever", "exact", "fever of old"),
+    ]
+
+
+def test_a_generic_node_is_rejected_and_its_mention_kept(case: Row) -> None:
+    rejected = [mention["text"] for mention in case["mentions"] if mention["mention_id"] == case["rejects"][0]["key"]]
+    assert (rejected, case["rejects"][0]["reason"]) == (["blood pressure"], "GENERIC_NODE")
+
+
+def test_the_row_law_holds_for_one_question(case: Row) -> None:
+    assert case["named"] == len(case["mentions"]) == 7
+    assert case["named"] == len(case["links"]) + len(case["rejects"]) + case["merged"]
+
+
+def test_an_open_question_is_answered_by_its_text() -> None:
+    row = question(question=None, options=None, answer_key=None, answer="aspirin")
+    linked = link_question(row, Dictionary(NODES_OF_A_CASE, min_chars=3))["links"]
+    assert [(link["side"], link["option_key"]) for link in linked] == [("answer", "")]
+
+
+def link(rows: list[Row], batch_rows: int) -> Outcome:
+    questions = ray.data.from_arrow(pa.Table.from_pylist(rows, schema=QUESTIONS.schema))
+    return link_entities.run(questions, NODES_OF_A_CASE, config=LinksConfig(), batch_rows=batch_rows)
+
+
+def as_rows(outcome: Outcome) -> dict[str, list[str]]:
+    datasets = {**outcome.tables, "rejects": outcome.rejects}
+    return {name: sorted(json.dumps(row) for row in dataset.take_all()) for name, dataset in datasets.items()}
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_links_do_not_depend_on_batches_or_order() -> None:
+    texts = ["", "\x00\x1f\x07", "a" * 100_000, "fever " * 200, "Fever and blood pressure"]
+    rows = [question(f"q{number}", question=text) for number, text in enumerate(texts * 6)]
+    rows += [question("bench", role="benchmark", question="fever"), A_CASE]
+    one, other = link(rows, 1), link(rows[::-1], 64)
+    written = as_rows(one)
+    assert written == as_rows(other)
+    assert (one.units_in, one.merged) == (other.units_in, other.merged) == (6 * 202 + 7, {"same_node": 6 * 199 + 1})
+    check_row_law(step("link_entities"), one, len(written["links"]), {("mention", "GENERIC_NODE"): len(written["rejects"])})
+    assert len(written["mentions"]) == one.units_in
+
+
+# --- real stems ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real_dictionary() -> Dictionary:
+    """All names of Hetionet."""
+    file = DATA / "hetionet" / "hetionet-v1.0-nodes.tsv"
+    if not file.is_file():
+        pytest.skip(f"the real graph is not at {file}")
+    with file.open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    return dictionary(
+        *({"node_id": row["id"], "name": row["name"], "type": canonical_type("hetionet", row["kind"])} for row in rows)
+    )
+
+
+@pytest.mark.parametrize("file", ["medbullets_op4.jsonl", "medqa_test.jsonl"])
+def test_no_english_word_of_a_real_stem_is_a_gene(file: str, real_dictionary: Dictionary) -> None:
+    stems = [json.loads(line)["question"] for line in (DATA / "qa" / file).read_text(encoding="utf-8").splitlines()]
+    spans = [(stem[s.start : s.end], s.candidates[0]) for stem in stems for s in real_dictionary.spans(stem)]
+    genes = {text for text, best in spans if best.type == "gene/protein"}
+    assert len(spans) > 5 * len(stems)
+    assert genes
+    assert not {text for text in genes if text == text.lower() or name_key(text) in english_words()[1]}
