@@ -174,7 +174,7 @@ class QuestionFileConfig:
     """Name of the dataset, as in conf/licences.yaml."""
 
     format: Literal[
-        "generic", "medqa", "medmcqa", "pubmedqa", "mmlu", "medxpertqa", "huatuo", "hle", "medbullets"
+        "generic", "medqa", "medmcqa", "medmcqa_json", "pubmedqa", "mmlu", "medxpertqa", "huatuo", "hle", "medbullets"
     ] = "generic"
     """Layout of a record."""
 

@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from conf.config import Config
@@ -50,6 +51,14 @@ class Run:
         from medreason_ray.store import RayStore
 
         return RayStore(self.config, self.lake)
+
+    @contextmanager
+    def child(self, job: str) -> Iterator["Run"]:
+        """One job of the pipeline, in a child run of MLflow; its reports are this run's too."""
+        with self.tracker.child(job).open() as tracker:
+            run = Run(job, self.config, tracker)
+            run.reports = self.reports
+            yield run
 
     def record(self, report: StageReport) -> None:
         """Keep a step's report, say it in a line, and log it."""

@@ -57,3 +57,8 @@ def _provided() -> SparkSession:
         return SparkSession.builder.getOrCreate()
     except Exception as error:
         raise ConfigError(f"spark.provided is true and no Spark session can be had: {error}") from error
+
+
+if __name__ == "__main__":
+    # Set-up: a first session fetches the JARs, which later ones find in the cache.
+    open_session(SparkConfig(driver_memory="1g")).stop()

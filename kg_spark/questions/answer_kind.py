@@ -1,4 +1,4 @@
-"""answer, options -> answer_kind: can a path of a graph lead to this answer?
+"""answer, options -> answer_kind: whether a path of a graph can lead to this answer.
 
 Only `entity` and `phrase` go on. The rules look at form alone, in the order of `RULES`; the first that fits decides,
 so each may rely on what the earlier ones took away. The other options are witnesses: an answer that differs from a
@@ -63,7 +63,7 @@ LEAD = (
 WHOLE_AMOUNT = re.compile(rf"{LEAD}*{RANGE}\s*(?:{UNIT}(?![\w-])(?:/\w+)*)?")
 NAME_WITH_AMOUNT = re.compile(
     r"^\S+ ?(?:second|minute|hour|day|week|month|year|%) (?!of|to|for|per|in|or|and|old|after|before|ago|later)[a-z]",
-    re.I,
+    re.IGNORECASE,
 )
 """A test or a solution called by an amount: "24 hour urine protein", "0.9% saline"."""
 FORMULA = re.compile(r"(?=.*\d)[\d\s.,:/()+*×x÷=<>≤≥%^\[\]−–-]+")
@@ -76,7 +76,8 @@ POINTER = re.compile(
     re.IGNORECASE,
 )
 ORDER_ASKED = re.compile(
-    r"\b(?:order|sequence) (?:of|from)\b|\b(?:correct|in what|which) (?:order|sequence)\b|\brank\b|\bprioritize\b", re.I
+    r"\b(?:order|sequence) (?:of|from)\b|\b(?:correct|in what|which) (?:order|sequence)\b|\brank\b|\bprioritize\b",
+    re.IGNORECASE,
 )
 MANY = re.compile(
     r"^(?:both|neither|either|all of) |; | [+&] |\bplus\b|followed by|\bas well as\b|[,\s]then\s|:\s.*[,;]\s",
@@ -115,7 +116,10 @@ def squeeze(text: str) -> str:
 
 def is_yes_no_maybe(given: Given) -> bool:
     """A verdict: "Maybe", "True", "No, the risk is unchanged"."""
-    return re.match(r"(?:yes|no|maybe|true|false)\W*$|(?:yes|no|maybe)\s*[,;:–—-]\s", given.answer, re.I) is not None
+    return (
+        re.match(r"(?:yes|no|maybe|true|false)\W*$|(?:yes|no|maybe)\s*[,;:–—-]\s", given.answer, re.IGNORECASE)
+        is not None
+    )
 
 
 def is_pointer(given: Given) -> bool:

@@ -18,6 +18,7 @@ EXAMINATION = (
     r"ultrasounds?|scans?|smears?|histology|\w+pathologic analysis|microscopy|pedigree|loop|lesions?|rash|"
     r"electrophoresis|karyotype|examination|slides?|\w+gram)"
 )
+SHOWN_END = r"(?:(?:\s(?:below|above|here))?\s?[.,?;)]|\swith\b)"
 SHOWN = r"(?:shown|seen|depicted|pictured|presented|displayed|demonstrated|provided|illustrated|indicated|marked)"
 
 CUE = re.compile(
@@ -28,41 +29,40 @@ CUE = re.compile(
 """One of these stands in every hit: stems without it are spared the patterns (a third of the time over all files)."""
 
 IMAGE_PATTERNS = (
-    # "Figure A", "(Figures 1 and 2)", "Image B shows", "the second image"
+    # Labels: "Figure A", "(Figures 1 and 2)", "Image B shows", "the second image"
     r"\b(?:figures?|images?|exhibits?|videos?)\s(?:(?-i:[A-H])\b|\d)|\b(?:first|second|third)\s(?:image|picture)\b",
-    # "shown in the accompanying photograph", "as seen in the picture", "indicated by the arrow"
+    # Places: "shown in the accompanying photograph", "as seen in the picture", "indicated by the arrow"
     rf"\b{SHOWN}\s(?:in|on|by|with)\s(?:the\s|an?\s)?(?:\w+\s){{0,2}}(?:{PICTURE}|arrows?|(?:dashed|dotted)\sline)\b",
-    # "(see image)", "Refer to the image below", "What does the image above show?"
+    # Orders: "(see image)", "Refer to the image below", "What does the image above show?"
     rf"\b(?:see|refer to)\s(?:the\s)?(?:\w+\s)?{PICTURE}\b|\b{PICTURE}\s(?:below|above)\b|\bthe\spicture\sshows\b",
-    # "A photograph of the rash is shown.", "A smear was made and is shown below.", "Chest radiograph, as shown below,"
-    rf"\b(?:{PICTURE}|{EXAMINATION})\b[^.;:?]{{0,80}}?\b(?:is|are|was|were|and|as)\s(?:shown|pictured|depicted)"
-    r"(?:\s(?:below|above|here)|(?=\swith\b))?(?:\s?[.,?;)]|\swith\b)",
-    # "The ECG shown is from a girl of 4", "the dotted line in this graph", "the structure marked with the green arrow"
+    # Pictures: "A photograph of the rash is shown.", "A smear is shown below.", "Radiograph, as shown below,"
+    rf"\b(?:{PICTURE}|{EXAMINATION})\b[^.;:?]{{0,80}}?\b(?:is|are|was|were|and|as)\s(?:shown|pictured|depicted){SHOWN_END}",
+    # Parts: "The ECG shown is from a girl of 4", "the dotted line in this graph", "the green arrow"
     rf"\b(?:{EXAMINATION}|{PICTURE}|abnormality)\sshown\b|\b(?:in|on)\s(?:this|the)\s{PICTURE}\b|\bgreen\sarrow\b",
-    # "… lesions over her buttocks, as shown.", and "The results are shown." with the question next, not the results
+    # Bare: "… lesions of the skin, as shown.", or "The results are shown." with no results behind it
     r", as shown\s?\.|\bultrasound, and the results are shown\b|\bresults? (?:is|are) shown(?: below)?\.\s(?=W[^|]*$)",
 )
 NEEDS_IMAGE = re.compile("|".join(IMAGE_PATTERNS), re.IGNORECASE)
 MARK = re.compile(rf"(?:{PICTURE} )?[A-Z]", re.IGNORECASE)
 
+AUXILIARY = r"(?:is|are|was|were|do|does|would|should|will|can|could|may)"
 INVERTED_PATTERNS = (
-    # "All of the following EXCEPT:", "Which would NOT be expected?"
+    # Capitals: "All of the following EXCEPT:", "Which would NOT be expected?"
     r"\bexcept\b\W*$|(?-i:\b(?:EXCEPT|NOT|INCORRECT|FALSE|AVOIDED|LEAST)\b)",
-    # "Which of the following is not a cause?", "Which drug should not be given?"; but not "why he is not treated"
-    r"\bwhich\b(?:(?!\b(?:that|who|why|because|when|where|if)\b)[^,?])*?"
-    r"\b(?:is|are|was|were|do|does|would|should|will|can|could|may)(?:\s\w+)?(?:\snot|n't)\b",
-    # "Which diagnosis is least likely?", "Which statement is incorrect?"
+    # Negation: "Which is not a cause?", "Which drug should not be given?"; but not "why he is not treated"
+    rf"\bwhich\b(?:(?!\b(?:that|who|why|because|when|where|if)\b)[^,?])*?\b{AUXILIARY}(?:\s\w+)?(?:\snot|n't)\b",
+    # Doubt: "Which diagnosis is least likely?", "Which statement is incorrect?"
     r"\bleast\s(?:likely|probable|appropriate|consistent|useful|effective|accurate|true|expected)\b",
     r"\b(?:be|is|are)\sunlikely\b",
     r"\b(?:is|are)\s(?:false|incorrect|untrue)\b|\bfalse\sstatement\b|^\W*not\s(?:true|an?|seen|used|caused|associated)\b",
-    # "Which drug is contraindicated?", "Which should be avoided?"; but not "given to avoid relapse"
+    # Harm: "Which drug is contraindicated?", "Which should be avoided?"; but not "given to avoid relapse"
     r"\bcontraindicat\w+|\bshould\s(?:(?!to\b)\w+\s){0,4}avoid(?:ed)?\b|\bto\savoid\W*$",
 )
 INVERTED = re.compile("|".join(INVERTED_PATTERNS), re.IGNORECASE)
 
 
 def flags(question: str, options: Sequence[tuple[str, str]]) -> list[str]:
-    """`INVERTED` and `NEEDS_IMAGE`, those that hold, in this order; what is asked is looked for in the last sentence."""
+    """`INVERTED` (by the last sentence) and `NEEDS_IMAGE` (by the stem, or options that are marks), those that hold."""
     asked = re.split(r"(?<=[.?!])\s+|\n", question.strip())[-1]
     pictured = CUE.search(question) is not None and NEEDS_IMAGE.search(question) is not None
     marks = bool(options) and all(MARK.fullmatch(text) for _, text in options)

@@ -23,7 +23,7 @@ def read(session: SparkSession, source: SourceConfig, key: str) -> RawGraph:
         F.lit("").alias("raw_source"),
         no_strings().alias("synonyms"),
         no_strings().alias("xrefs"),
-        F.lit(True).alias("own_line"),  # noqa: FBT003  a literal column
+        F.lit(True).alias("own_line"),
     )
     facts = edges.rows.select(
         *edge_statement(source, F.col("source"), F.col("target"), F.col("metaedge"), None),

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 from pyarrow import fs
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from conf.outcome import ConfigError, ContractError, Reason
@@ -77,6 +77,16 @@ def read_delimited(
         lines=checked.count(),
         notices=notices,
     )
+
+
+def with_line_key(rejected: DataFrame) -> DataFrame:
+    """file, line, reason, detail -> rows of `rejects`; identical lines are told apart by their occurrence.
+
+    Identical lines meet the same fate, so it does not matter which of them is the first.
+    """
+    place = F.row_number().over(Window.partitionBy("file", "line").orderBy("reason"))
+    key = F.concat_ws(":", "file", F.substring(F.sha2("line", 256), 1, 16), place.cast("string"))
+    return rejected.select(F.lit("row").alias("entity"), key.alias("key"), "reason", "detail")
 
 
 def pick(row_columns: Sequence[str], names: Sequence[str]) -> str | None:

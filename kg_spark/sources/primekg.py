@@ -38,5 +38,5 @@ def _nodes(rows: DataFrame, source: SourceConfig, end: str) -> DataFrame:
         F.col(f"{end}_source").alias("raw_source"),
         no_strings().alias("synonyms"),
         no_strings().alias("xrefs"),
-        F.lit(False).alias("own_line"),  # noqa: FBT003  a literal column
+        F.lit(False).alias("own_line"),
     )

@@ -33,7 +33,7 @@ def read(session: SparkSession, source: SourceConfig, key: str) -> RawGraph:
         F.lit("").alias("raw_source"),
         _list(nodes, _SYNONYMS).alias("synonyms"),
         _list(nodes, _XREFS).alias("xrefs"),
-        F.lit(True).alias("own_line"),  # noqa: FBT003  a literal column
+        F.lit(True).alias("own_line"),
     )
     display = _field(edges, _DISPLAY) if pick(edges.rows.columns, _DISPLAY) else None
     ends = (_field(edges, _SUBJECT), _field(edges, _OBJECT))

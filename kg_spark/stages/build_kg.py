@@ -7,7 +7,7 @@ sources share) and counted, or is rejected with its content and a reason.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
@@ -20,7 +20,7 @@ from kg_spark import columns
 from kg_spark.graph import edges as facts
 from kg_spark.graph import merge, profile, statements
 from kg_spark.sources.graph import RawGraph, read_graph, union
-from kg_spark.sources.lines import read_delimited
+from kg_spark.sources.lines import read_delimited, with_line_key
 
 
 def load(session: SparkSession, config: KgConfig) -> dict[str, object]:
@@ -73,7 +73,7 @@ def run(graphs: Sequence[RawGraph], xrefs: DataFrame, *, config: KgConfig) -> Ou
         tables={"nodes": nodes, "edges": edges, "graph_profile": profiled},
         units_in=sum(files.values()),
         units_out=out_nodes + out_edges,
-        rejects=_rejects(rejected),
+        rejects=with_line_key(rejected.withColumn("detail", F.col("line"))),
         merged={"node_stated_again": accepted - out_nodes, "edge_stated_again": found.accepted_lines - out_edges},
         facts={"kg_version": kg_version(nodes, edges)},
         notices=_notices(graphs, shared, profiled, rejected),
@@ -90,7 +90,7 @@ def kg_version(nodes: DataFrame, edges: DataFrame) -> str:
 
 
 def _xrefs(session: SparkSession, paths: Sequence[str]) -> DataFrame:
-    """Pairs of CURIEs from TSV files of two columns; an id that cannot be read declares nothing."""
+    """Pairs of CURIEs from TSV files of two columns, a list joined by `,` or `|` declaring each; unreadable ids nothing."""
     curie = F.udf(lambda raw: node_id("biolink", raw, "") if raw else None, StringType(), useArrow=True)
     empty = session.createDataFrame([], "a string, b string")
     frames = [empty]
@@ -99,7 +99,9 @@ def _xrefs(session: SparkSession, paths: Sequence[str]) -> DataFrame:
         raw = read_delimited(session, path, [("id", "subject_id"), ("xref", "object_id")], source="xrefs", key=key)
         one = next(name for name in ("id", "subject_id") if name in raw.rows.columns)
         other = next(name for name in ("xref", "object_id") if name in raw.rows.columns)
-        pairs = raw.rows.select(curie(one).alias("a"), curie(other).alias("b"))
+        each = raw.rows.select(F.explode(F.split(one, "[,|]")).alias("one"), other)
+        each = each.select("one", F.explode(F.split(other, "[,|]")).alias("other"))
+        pairs = each.select(curie(F.trim("one")).alias("a"), curie(F.trim("other")).alias("b"))
         frames.append(pairs.where("a is not null and b is not null"))
     return union(frames).distinct().persist()
 
@@ -115,13 +117,6 @@ def _own_lines(stated: DataFrame, verdicts: DataFrame) -> DataFrame:
 
 def _bad_nodes(lines: DataFrame) -> DataFrame:
     return lines.where("reason is not null")
-
-
-def _rejects(rejected: DataFrame) -> DataFrame:
-    """Rows of `rejects`; identical lines are told apart by their occurrence, so their order is of no account."""
-    place = F.row_number().over(Window.partitionBy("file", "line").orderBy("reason"))
-    key = F.concat_ws(":", "file", F.substring(F.sha2("line", 256), 1, 16), place.cast("string"))
-    return rejected.select(F.lit("row").alias("entity"), key.alias("key"), "reason", F.col("line").alias("detail"))
 
 
 def _check_share(rejected: DataFrame, files: Mapping[str, int], share: float) -> None:
@@ -150,7 +145,7 @@ def _check_shared(shared: Mapping[str, int], config: KgConfig) -> None:
 
 def _generic(session: SparkSession, nodes: DataFrame) -> DataFrame:
     names = session.createDataFrame(sorted(generic_names()), "type string, name_key string")
-    marked = names.withColumn("generic", F.lit(True))  # noqa: FBT003  a literal column
+    marked = names.withColumn("generic", F.lit(True))
     return nodes.join(F.broadcast(marked), ["type", "name_key"], "left").fillna(value=False, subset=["generic"])
 
 

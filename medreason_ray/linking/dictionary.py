@@ -1,20 +1,21 @@
 """nodes -> Dictionary: which spans of a text bear the name of a node, and of which nodes.
 
 One automaton over all names lists every occurrence; which ones stand is decided here, for LeftmostLongest knows no
-word boundaries and no case: "blood pressure" in "blood pressured" would hide "blood", and a gene symbol in lower case the
-name that overlaps it. Listing all costs little: 53 hits and 20 us a stem of 780 characters, a tenth of the time. Names
-and texts meet under conf.identity.name_key; the text's folded form remembers which characters each of its own comes
-from, so offsets are those of the text as written although "ß" folds to two characters and a blank line to one.
+word boundaries and no case: "asthma attack" in "asthma attacked" would hide "asthma", and a gene symbol in lower case
+the name that overlaps it. Listing all costs little: 53 hits and 20 us a stem of 780 characters, a tenth of the time.
+Names and texts meet under conf.identity.name_key; the text's folded form remembers which characters each of its own
+comes from, so offsets are those of the text as written although "ß" folds to two characters and a blank line to one.
 
 Source: Aho & Corasick 1975; english_words.txt is ours, after the spurious hits counted on 100 real stems.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from operator import itemgetter
 
 import pyarrow as pa
 from ahocorasick_rs import AhoCorasick, MatchKind
@@ -40,6 +41,8 @@ TYPE_PREFERENCE = (
     "molecular_function",
 )
 """Which type a name means when several bear it; types that are not listed come last, by name."""
+
+_Rank = tuple[bool, int, str, int, str, str]
 
 _SYMBOL = re.compile(r"[A-Z0-9]+(?:orf[0-9]+[A-Z0-9]*)?(?:[-.@/][A-Z0-9]+)*")
 _SYMBOL_MIN_CHARS = 2  # T, the brachyury gene, stood in 128 of 3,133 questions as "T cell" and "T 98 F"
@@ -119,15 +122,13 @@ def english_words() -> tuple[frozenset[str], frozenset[str]]:
 
 def _by_name(nodes: pa.Table, min_chars: int) -> dict[str, list[Candidate]]:
     """Candidates by folded name, names in order, candidates best first; the order of `nodes` has no say."""
-    ranked: dict[str, list[tuple[tuple[bool, int, str, int, str], Candidate]]] = {}
+    ranked: dict[str, list[tuple[_Rank, Candidate]]] = {}
     for name, degree, candidate in _names(nodes):
         key = name_key(name)
         if not _may_link(key, candidate, min_chars):
             continue
-        rank = (candidate.method != EXACT, *_type_rank(candidate.type), -degree, candidate.node_id)
-        ranked.setdefault(key, []).append((rank, candidate))
-    order = sorted(ranked)
-    return {key: [each for _, each in sorted(ranked[key], key=lambda pair: (pair[0], pair[1].own_case))] for key in order}
+        ranked.setdefault(key, []).append((_rank(candidate, degree), candidate))
+    return {key: [each for _, each in sorted(ranked[key], key=itemgetter(0))] for key in sorted(ranked)}
 
 
 def _names(nodes: pa.Table) -> Iterator[tuple[str, int, Candidate]]:
@@ -164,14 +165,16 @@ def _may_link(key: str, candidate: Candidate, min_chars: int) -> bool:
     return has_letter and len(key) >= max(least, 1) and key not in blocked
 
 
-def _type_rank(kind: str) -> tuple[int, str]:
+def _rank(candidate: Candidate, degree: int) -> _Rank:
+    """What puts the bearers of a name in order: its own name, its type, the better known, then the id."""
+    kind = candidate.type
     place = TYPE_PREFERENCE.index(kind) if kind in TYPE_PREFERENCE else len(TYPE_PREFERENCE)
-    return place, kind
+    return candidate.method != EXACT, place, kind, -degree, candidate.node_id, candidate.own_case
 
 
 def _fitting(candidates: Iterable[Candidate], written: str) -> tuple[Candidate, ...]:
     """The candidates that the spelling allows, each node once, in their order."""
-    fitting = {}
+    fitting: dict[str, Candidate] = {}
     for each in candidates:
         if not each.own_case or each.own_case == written:
             fitting.setdefault(each.node_id, each)
@@ -249,7 +252,7 @@ class _Folded:
         self.text, self._origins = "".join(folded), origins
 
 
-def _clusters(text: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _clusters(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each character with the combining marks that follow it."""
     start = 0
     while start < len(text):

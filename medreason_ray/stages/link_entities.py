@@ -1,9 +1,10 @@
 """questions, nodes -> mentions -> links: the nodes that a question, its answer and its other options name.
 
-One pass: an actor builds the automaton once from the nodes in the object store and answers each question by one row that
-holds all its mentions, links and rejects as lists, which are then laid out flat. Nothing is joined, shuffled or counted
-over questions, so the result is the same for any batch, actor and row order. `link_question` is the whole of it for one
-question: further extractors, assertion and rules for numbers add to the mentions there, other methods to the choice.
+One pass: an actor builds the automaton once from the nodes in the object store and answers each question by one row
+that holds all its mentions, links and rejects as lists, which are then laid out flat. Nothing is joined, shuffled or
+counted over questions, so the result is the same for any batch, actor and row order. `link_question` is the whole of it
+for one question: further extractors, assertion and rules for numbers add to the mentions there, other methods to the
+choice.
 
 Source: MedReason (arXiv:2504.00993) asks a model for names and embeds them; an exact name wins there as it does here.
 """
@@ -40,7 +41,7 @@ _FOUND = pa.schema(
         ("merged", pa.int32()),
     ]
 )
-_MAX_ACTORS = 4  # 4,600 questions/s each: the actors' 3 s of building outlast 32,682 questions
+_MAX_ACTORS = 2  # 4,600 questions/s each: an actor's start costs as much as 30,000 questions
 
 
 def run(questions: Dataset, nodes: pa.Table, *, config: LinksConfig, batch_rows: int) -> Outcome:
@@ -91,7 +92,10 @@ def link_question(question: Mapping[str, Any], dictionary: Dictionary) -> Row:
         mentions, links, rejects: rows of those tables (rejects without the step); named, merged: how many mentions
         there are and how many name a node again on their side.
     """
-    mentions, links, rejects, merged = [], {}, [], 0
+    mentions: list[Row] = []
+    links: dict[tuple[str, str, str], Row] = {}
+    rejects: list[Row] = []
+    merged = 0
     for side, option_key, text in _sides(question):
         for span in dictionary.spans(text):
             mention = _mention(question["question_id"], side, option_key, text, span)
@@ -115,7 +119,7 @@ def link_question(question: Mapping[str, Any], dictionary: Dictionary) -> Row:
 class _Linker:
     """A Ray actor's dictionary, built once."""
 
-    def __init__(self, nodes: ray.ObjectRef, config: LinksConfig) -> None:
+    def __init__(self, nodes: "ray.ObjectRef[pa.Table]", config: LinksConfig) -> None:
         self._dictionary = Dictionary(ray.get(nodes), min_chars=config.min_chars)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -129,7 +133,7 @@ def _sides(question: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "question", "", question["question"] or ""
     right = question["answer_key"] or ""
     options = {each["key"]: each["text"] or "" for each in question["options"] or ()}
-    yield "answer", right, options.pop(right, question["answer"] or "")
+    yield "answer", right, options.pop(right, "") or question["answer"] or ""
     for key, text in options.items():
         yield "option", key, text
 
@@ -146,9 +150,7 @@ def _mention(question: str, side: str, option_key: str, text: str, span: Span) -
         "type": span.candidates[0].type,
         "assertion": None,
         "extractor": EXTRACTOR,
-        "candidates": [
-            {"node_id": each.node_id, "score": SCORE, "method": each.method} for each in span.candidates
-        ],
+        "candidates": [{"node_id": each.node_id, "score": SCORE, "method": each.method} for each in span.candidates],
     }
 
 

@@ -90,18 +90,23 @@ def show(case: Row, config: ChainsConfig) -> Shown:
     facts: dict[str, Fact] = {}
     paths = []
     for path in found:
-        fresh = {number for step in path["steps"] for number in step}.difference(labels)
-        if len(labels) + len(fresh) > config.max_edges:
+        if len(labels.keys() | set().union(*path["steps"])) > config.max_edges:
             continue
-        for hop, number in ((hop, number) for hop, step in enumerate(path["steps"]) for number in step):
-            if number not in labels:
-                labels[number] = label = f"E{len(labels) + 1}"
-                facts[label] = Fact(one_line(case["edges"][number]["sentence"]), path["path_id"], hop, number)
+        _label(path, case["edges"], labels, facts)
         hops = [[labels[number] for number in step] for step in path["steps"]]
         paths.append(ShownPath(path["path_id"], one_line(path["text"]), hops))
     if not paths:
         raise Rejected(Reason.NO_CHAIN, f"none of {len(found)} paths fits into chains.max_edges={config.max_edges}")
     return Shown(answer=one_line(case["answer"]), facts=facts, paths=paths, keep=config.keep_paths)
+
+
+def _label(path: Row, edges: list[Row], labels: dict[int, str], facts: dict[str, Fact]) -> None:
+    """Give the path's edges that have none yet their labels."""
+    for hop, step in enumerate(path["steps"]):
+        for number in step:
+            if number not in labels:
+                labels[number] = label = f"E{len(labels) + 1}"
+                facts[label] = Fact(one_line(edges[number]["sentence"]), path["path_id"], hop, number)
 
 
 def render(case: Row, config: ChainsConfig, shown: Shown | None = None) -> str:

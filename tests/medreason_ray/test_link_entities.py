@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,15 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 Row = dict[str, Any]
 
 
-def graph(*nodes: Mapping[str, Any] | tuple[str, str]) -> pa.Table:
+def graph(*nodes: Row | tuple[str, str]) -> pa.Table:
     """A nodes table; a node is (name, type) or more columns, its id the name unless given."""
     rows = [{"name": node[0], "type": node[1]} if isinstance(node, tuple) else node for node in nodes]
-    full = [{"node_id": row["name"], "synonyms": [], "generic": False, "degree": 1} | row for row in rows]
+    defaults: Row = {"synonyms": [], "generic": False, "degree": 1}
+    full = [defaults | {"node_id": row["name"]} | row for row in rows]
     return pa.Table.from_pylist(full, schema=NODES.schema)
 
 
-def dictionary(*nodes: Mapping[str, Any] | tuple[str, str]) -> Dictionary:
+def dictionary(*nodes: Row | tuple[str, str]) -> Dictionary:
     return Dictionary(graph(*nodes), min_chars=3)
 
 
@@ -49,7 +50,7 @@ def question(question_id: str = "q", **columns: Any) -> Row:
     """A row of `questions` with two options, A the right one."""
     options = [{"key": "A", "text": ""}, {"key": "B", "text": ""}]
     given_ = {"question_id": question_id, "role": "work", "question": "", "options": options, "answer_key": "A"}
-    return {name: None for name in QUESTIONS.schema.names} | given_ | columns
+    return dict.fromkeys(QUESTIONS.schema.names) | given_ | columns
 
 
 # --- what matches -------------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ def test_a_gene_in_the_wrong_case_leaves_the_name_to_others() -> None:
     assert [first(words, "agt"), first(words, "AGT")] == [["drug"], ["drug", "gene"]]
 
 
-@pytest.mark.parametrize("word", ["was", "she", "met", "impact", "set", "rest", "cat", "ran", "large", "son", "distress"])
+@pytest.mark.parametrize("word", ["was", "she", "met", "impact", "set", "rest", "cat", "ran", "large", "son", "ski"])
 def test_an_english_word_links_nothing_of_any_type(word: str) -> None:
     words = dictionary((word.upper(), "gene/protein"), (word, "disease"), (word.title(), "biological_process"))
     assert found(words, f"{word} {word.upper()} {word.title()}") == []
@@ -129,7 +130,7 @@ def test_words_are_folded_and_the_general_ones_block_genes_too() -> None:
 
 
 def test_candidates_come_by_exactness_type_degree_and_id() -> None:
-    nodes = [
+    nodes: list[Row] = [
         {"node_id": "synonym", "name": "x", "type": "disease", "synonyms": ["fever"]},
         {"node_id": "gene", "name": "Fever", "type": "gene/protein"},
         {"node_id": "b", "name": "fever", "type": "disease", "degree": 1},
@@ -174,7 +175,7 @@ def test_every_span_folds_to_a_name_of_its_nodes(names: list[str], noise: list[s
     text = " ".join([*noise, *[name.swapcase() for name in names], *noise])
     spans = words.spans(text)
     assert all(name_key(text[s.start : s.end]) == name_key(c.node_id) for s in spans for c in s.candidates)
-    assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(spans))
 
 
 @settings(deadline=None, max_examples=100)
@@ -211,7 +212,8 @@ def case() -> Row:
 
 
 def test_a_node_is_linked_once_a_side_by_its_first_span(case: Row) -> None:
-    assert [(row["side"], row["option_key"], row["mention"], row["method"], row["runner_up"]) for row in case["links"]] == [
+    columns = ("side", "option_key", "mention", "method", "runner_up")
+    assert [tuple(row[name] for name in columns) for row in case["links"]] == [
         ("question", "", "Fever", "exact", "fever of old"),
         ("question", "", "Aspirin", "exact", None),
         ("answer", "A", "Aspirin", "exact", None),
@@ -255,7 +257,8 @@ def test_links_do_not_depend_on_batches_or_order() -> None:
     written = as_rows(one)
     assert written == as_rows(other)
     assert (one.units_in, one.merged) == (other.units_in, other.merged) == (6 * 202 + 7, {"same_node": 6 * 199 + 1})
-    check_row_law(step("link_entities"), one, len(written["links"]), {("mention", "GENERIC_NODE"): len(written["rejects"])})
+    rejected = {("mention", "GENERIC_NODE"): len(written["rejects"])}
+    check_row_law(step("link_entities"), one, len(written["links"]), rejected)
     assert len(written["mentions"]) == one.units_in
 
 

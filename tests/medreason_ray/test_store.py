@@ -9,27 +9,28 @@ import ray
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from ray.data import Dataset
 
-from conf.config import Config, LakeConfig
+from conf.config import Config, LakeConfig, LinksConfig
 from conf.flow import step
 from conf.lake import Lake, user_metadata
 from conf.outcome import Outcome
-from conf.tables import LINKS, MENTIONS, NODES, QUESTIONS, REJECTS, TABLES
+from conf.tables import LINKS, MENTIONS, TABLES
+from medreason_ray.stages import link_entities
 from medreason_ray.store import RayStore, arrow_table
 
 STEP = step("link_entities")
 
 
-def put(lake: Lake, name: str, writer: str, rows: list[dict[str, Any]]) -> None:
-    """Replace a table as another step would."""
+def put(lake: Lake, name: str, writer: str, rows: list[dict[str, Any]], run: str = "one") -> None:
+    """Replace a table as another step would in that run."""
     table = TABLES[name]
     full = [dict.fromkeys(table.schema.names) | row for row in rows]
     write_deltalake(
         lake.uri(name),
         pa.Table.from_pylist(full, schema=table.schema),
         mode="overwrite",
-        partition_by=list(table.partition_by),
+        partition_by=list(table.partition_by) or None,
         commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": user_metadata(step(writer), table, f"{writer} of {len(rows)}", {})}
+            custom_metadata={"userMetadata": user_metadata(step(writer), table, run, {})}
         ),
     )
 
@@ -62,20 +63,38 @@ def rows(lake: Lake, name: str, order: str) -> list[Any]:
     return sorted(arrow_table(found, TABLES[name].schema)[order].to_pylist())
 
 
-def history(lake: Lake, name: str) -> int:
-    return DeltaTable(lake.uri(name)).version()
+def versions(lake: Lake) -> list[int]:
+    return [DeltaTable(lake.uri(name)).version() for name in (*STEP.writes, "rejects")]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Three questions, a node, and a reject of the step that built the graph; a blank in the path on purpose."""
+    lake = Lake(Config(lake=LakeConfig(root=str(tmp_path / "a lake"))))
+    put(lake, "nodes", "build_kg", [{"node_id": "n", "name": "renal", "synonyms": []}])
+    put(lake, "edges", "build_kg", [])
+    put(lake, "graph_profile", "build_kg", [])
+    put(lake, "rejects", "build_kg", [{"step": "build_kg", "entity": "row", "key": "line", "reason": "SELF_LOOP"}])
+    put(lake, "questions", "load_questions", [{"question_id": each} for each in "abc"])
+    return lake
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_step_replaces_its_tables_once(tmp_path: Path) -> None:
-    config = Config(lake=LakeConfig(root=str(tmp_path / "a lake")))
-    lake = Lake(config)
-    store = RayStore(config, lake)
-    put(lake, "nodes", "build_kg", [{"node_id": "n"}])
-    put(lake, "edges", "build_kg", [{"edge_id": "e"}])
-    put(lake, "graph_profile", "build_kg", [{"name": "p"}])
-    put(lake, "rejects", "build_kg", [{"step": "build_kg", "entity": "row", "key": "line", "reason": "SELF_LOOP"}])
-    put(lake, "questions", "load_questions", [{"question_id": each} for each in "abc"])
+def test_a_step_replaces_its_tables_in_one_commit_and_once(lake: Lake) -> None:
+    store = RayStore(Config(lake=LakeConfig(root=lake.root)), lake)
 
-    first = store.run(STEP, stage, refused=["one", "two"])
-    assert (first.units_in, first.units_out, first.rejected) == (5, 3, {"GENERIC_NODE": 2})
+    report = store.run(STEP, stage, refused=["one", "two"])
+    assert (report.units_in, report.units_out, report.rejected) == (5, 3, {"GENERIC_NODE": 2})
+    assert rows(lake, "links", "question_id") == ["a", "b", "c"]
+    assert rows(lake, "rejects", "key") == ["line", "one", "two"]
+    assert {lake.checked(name, reader="a test").fingerprint for name in STEP.writes} == {report.fingerprint}
+    assert versions(lake) == [0, 0, 1]
+
+    assert store.run(STEP, stage, refused=[]).up_to_date
+    assert versions(lake) == [0, 0, 1]
+
+    put(lake, "questions", "load_questions", [], run="two")
+    emptied = store.run(STEP, link_entities.run, config=LinksConfig(), batch_rows=8)
+    assert (emptied.up_to_date, emptied.units_in, emptied.tables["links"].rows) == (False, 0, 0)
+    assert rows(lake, "rejects", "key") == ["line"]
+    assert versions(lake) == [1, 1, 2]

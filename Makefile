@@ -1,0 +1,60 @@
+# Two commands do everything: `make demo` and `make test`. `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= ../shared/data
+# uv takes the Python that is there; it must not fetch one.
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help demo real test check lint setup java docs clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## the whole pipeline on the bundled graph and questions, no GPU, no key
+	@$(BIN)/python -m jobs.run_pipeline profile=demo
+
+real: setup ## the pipeline on real graphs and questions: make real DATA=folder
+	@if [ -d "$(DATA)/hetionet" ]; then \
+	  $(BIN)/python -m jobs.run_pipeline profile=real data="$(DATA)"; \
+	else echo "skipped: $(DATA)/hetionet is not there; name the folder with DATA=…"; fi
+
+test: setup lint ## lint, types, import arrows and every test
+	@$(BIN)/python -m pytest
+
+check: setup lint ## lint, types and the fast tests, under 3 minutes
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+
+docs: setup ## write what is printed from the code
+	@$(BIN)/python -m conf.tables > docs/tables.md
+
+setup: java .venv/.ready
+
+.venv/.ready: pyproject.toml uv.lock
+	@if command -v uv >/dev/null; then uv=uv; else \
+	  if ! $(PYTHON) -m venv .uv 2>/dev/null; then \
+	    echo "python3-venv is missing: installing it"; \
+	    $$(if [ "$$(id -u)" = 0 ]; then echo; else echo sudo -n; fi) apt-get install -y -qq python3-venv >/dev/null \
+	      || { echo "install python3-venv (apt-get install python3-venv), then run make again"; exit 1; }; \
+	    $(PYTHON) -m venv .uv; fi; \
+	  .uv/bin/pip install -q uv; uv=.uv/bin/uv; fi; \
+	$$uv sync --locked --extra spark --quiet
+	@echo "fetching Spark's JARs (once)"
+	@$(BIN)/python -m kg_spark.session
+	@touch $@
+
+java:
+	@version() { "$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p'; }; \
+	if [ "$$(version || true)" -ge 17 ] 2>/dev/null; then exit 0; fi; \
+	echo "Java 17 or newer is missing: trying apt-get"; \
+	root=$$(if [ "$$(id -u)" = 0 ]; then echo; else echo sudo -n; fi); \
+	{ $$root apt-get update -qq && { $$root apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless \
+	  || $$root apt-get install -y -qq --no-install-recommends openjdk-21-jre-headless; }; } >/dev/null 2>&1 \
+	  || { echo "install Java 17 or newer (apt-get install openjdk-17-jre-headless) or set JAVA_HOME, then run make again"; exit 1; }
+
+clean: ## remove the environment and the lakes
+	@rm -rf .venv .uv lake mlflow.db

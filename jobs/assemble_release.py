@@ -1,0 +1,31 @@
+"""Job 7 of 7 (Spark): questions, cases, chains, verdicts, edges -> checks, release, and the files that people take."""
+
+from pathlib import Path
+
+from conf.flow import step
+from jobs._run import Run, run_job
+from jobs._say import say
+from kg_spark.export import export
+from kg_spark.stages import assemble_release
+from medreason_ray.review.card import card
+from medreason_ray.review.funnel import funnel
+
+_FILES = ("release.jsonl", "release.parquet", "card.md")
+
+
+def main(run: Run) -> None:
+    """Check, release, export."""
+    report = run.spark.run(step("assemble_release"), assemble_release.run)
+    run.record(report)
+    folder = Path(run.config.release.dir or run.lake.path("export"))
+    if report.up_to_date and all((folder / name).is_file() for name in _FILES):
+        return
+    export(run.spark.read("release"), folder)
+    graph, release = run.lake.commit("nodes"), run.lake.commit("release")
+    facts = {**(graph.facts if graph else {}), **(release.facts if release else {})}
+    (folder / "card.md").write_text(card(run.config, report, funnel(run.lake), facts), encoding="utf-8")
+    say(f"  files: {', '.join(str(folder / name) for name in _FILES)}")
+
+
+if __name__ == "__main__":
+    run_job("assemble_release", main)

@@ -1,0 +1,17 @@
+"""Job 2 of 7 (Spark): raw files -> questions."""
+
+from functools import partial
+
+from conf.flow import step
+from jobs._run import Run, run_job
+from kg_spark.stages import load_questions
+
+
+def main(run: Run) -> None:
+    """Read every file of questions."""
+    load = partial(load_questions.load, config=run.config.questions)
+    run.record(run.spark.run(step("load_questions"), load_questions.run, load=load, config=run.config.questions))
+
+
+if __name__ == "__main__":
+    run_job("load_questions", main)

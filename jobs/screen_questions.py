@@ -1,0 +1,15 @@
+"""Job 4 of 7 (Spark): questions, mentions, links -> screened."""
+
+from conf.flow import step
+from jobs._run import Run, run_job
+from kg_spark.stages import screen_questions
+
+
+def main(run: Run) -> None:
+    """Close the questions that no path can serve."""
+    purpose = run.config.release.purpose
+    run.record(run.spark.run(step("screen_questions"), screen_questions.run, purpose=purpose))
+
+
+if __name__ == "__main__":
+    run_job("screen_questions", main)

@@ -1,0 +1,171 @@
+"""pairs -> pairs with their nested `paths` column, batch by batch, without an object a path.
+
+Every level of the nesting is a run of offsets that the search has made anyway; ids are taken from the index by number.
+`path_id` is left to Spark, which computes SHA-256 faster than Python can call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, cast
+
+import numba
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from conf.tables import PATH
+from kg_spark.paths.search import scratch, search
+
+if TYPE_CHECKING:
+    from kg_spark.paths.csr import Index
+    from kg_spark.paths.search import I32, I64, Found
+
+COST_UNIT = 65536.0
+"""Costs are fixed-point: a score is -cost / 65536."""
+
+BARE_PATH = pa.struct([field for field in PATH if field.name != "path_id"])
+"""conf.tables.PATH without path_id."""
+
+SEARCHED = pa.schema([("truncated", pa.bool_()), ("paths", pa.list_(BARE_PATH))])
+"""The columns that the search adds to a pair."""
+
+_CHUNK_NODES = 500_000
+"""Nodes of all paths that one batch may hold: some 50 MB of ids."""
+
+_HEX = np.array([f"{byte:02x}".encode() for byte in range(256)]).view("<u2")
+
+
+def search_batches(
+    batches: Iterator[pa.RecordBatch],
+    *,
+    open_index: Callable[[], Index],
+    top_k: int,
+    max_hops: int,
+    max_expansions: int,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of each batch in another order, with `truncated` and `paths` (list<BARE_PATH>) behind their columns.
+
+    Args:
+        batches: with source_number, target_number (int32, -1 where the graph lacks the node) and keep (int32), how many
+            paths to list; equal triples of one batch are searched once.
+        open_index: called once.
+        top_k: the largest `keep`.
+        max_hops: longest path.
+        max_expansions: bound for one pair.
+    """
+    index = open_index()
+    memory = scratch(index.graph, max_hops=max_hops, max_expansions=max_expansions, top_k=top_k)
+    for batch in batches:
+        columns = [batch[name].to_numpy() for name in ("source_number", "target_number", "keep")]
+        unique, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        for begin, end in _chunks(unique[:, 2], max_hops):
+            asked = [np.ascontiguousarray(column) for column in unique[begin:end].T]
+            found = search(index.graph, memory, *asked, max_hops=max_hops, max_expansions=max_expansions)
+            rows = np.flatnonzero((which >= begin) & (which < end))
+            yield _with_paths(batch, rows, which[rows] - begin, found.truncated, nested(index, found))
+
+
+def _chunks(keep: I32, max_hops: int) -> Iterator[tuple[int, int]]:
+    """Bounds of runs of pairs whose paths fit into a batch."""
+    full = np.cumsum(keep, dtype=np.int64) * (max_hops + 1) // _CHUNK_NODES
+    bounds = [0, *(np.flatnonzero(np.diff(full)) + 1), len(keep)]
+    return zip(bounds[:-1], bounds[1:], strict=True)
+
+
+def _with_paths(
+    batch: pa.RecordBatch, rows: I64, which: I64, truncated: NDArray[np.bool_], paths: pa.ListArray
+) -> pa.RecordBatch:
+    """Rows of the batch with their pair's paths: a copy only where pairs repeat or are out of order."""
+    if not np.array_equal(which, np.arange(len(paths))):
+        truncated, paths = truncated[which], paths.take(pa.array(which))
+    if not np.array_equal(rows, np.arange(batch.num_rows)):
+        batch = batch.take(pa.array(rows))
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, pa.array(truncated), paths], names=[*batch.schema.names, "truncated", "paths"]
+    )
+
+
+def nested(index: Index, found: Found) -> pa.ListArray:
+    """One list of paths a pair, of type list<BARE_PATH>; empty, never null, where a pair has none.
+
+    Args:
+        index: the graph that was searched.
+        found: its paths.
+    """
+    paths, steps = len(found.cost), len(found.ref)
+    edge_offsets, entries, reverse = step_entries(index, found)
+    step_offsets = pa.array(found.path_offsets - np.arange(paths + 1, dtype=np.int32))
+    step = index.step[entries]
+    # Bit 0: the entry's own row is the edge's src; bit 1: the other end is. Read from the other row they change places.
+    forward = np.where(reverse, step & 2, step & 1) != 0
+    lists = {
+        "nodes": pa.ListArray.from_arrays(pa.array(found.path_offsets), _node_ids(index, found.nodes)),
+        "edges": _twice(step_offsets, edge_offsets, _edge_ids(index, entries)),
+        "forward": _twice(step_offsets, edge_offsets, pa.array(forward)),
+        "hops": pa.array(np.diff(found.path_offsets) - np.int32(1)),
+        "cost": pa.array(found.cost),
+        "rank": pa.array(_ranks(found.pair_offsets, paths)),
+        "score": pa.array(-found.cost / COST_UNIT),
+    }
+    assert len(edge_offsets) == steps + 1
+    structs = pa.StructArray.from_arrays([lists[field.name] for field in BARE_PATH], fields=list(BARE_PATH))
+    return pa.ListArray.from_arrays(pa.array(found.pair_offsets), structs)
+
+
+def step_entries(index: Index, found: Found) -> tuple[I32, I64, NDArray[np.bool_]]:
+    """All edges of each step: (steps + 1) offsets, and by edge its entry and whether that stands in the second row.
+
+    The edges of a step are ordered by edge row, that is by edge_id.
+    """
+    offsets = np.zeros(len(found.ref) + 1, np.int32)
+    count = _step_entries(index.graph.offsets, index.graph.target, index.edge_row, found, offsets, np.empty(0, np.int64))
+    entries = np.empty(count, np.int64)
+    _step_entries(index.graph.offsets, index.graph.target, index.edge_row, found, offsets, entries)
+    return offsets, entries, np.repeat((found.ref & 1).astype(np.bool_), np.diff(offsets))
+
+
+def _walk(row_offsets: I64, target: I32, edge_row: I32, found: Found, offsets: I32, entries: I64) -> int:
+    """Fill `offsets`, and `entries` too when it has room; how many entries there are."""
+    fill = len(entries) > 0
+    count = 0
+    for path in range(len(found.cost)):
+        for place in range(found.path_offsets[path], found.path_offsets[path + 1] - 1):
+            step = place - path
+            first, in_second_row = found.ref[step] >> 1, found.ref[step] & 1
+            end = row_offsets[found.nodes[place + in_second_row] + 1]
+            begin, entry = count, first
+            while entry < end and target[entry] == target[first]:
+                at = count
+                while fill and at > begin and edge_row[entries[at - 1]] > edge_row[entry]:
+                    entries[at] = entries[at - 1]
+                    at -= 1
+                if fill:
+                    entries[at] = entry
+                count += 1
+                entry += 1
+            offsets[step + 1] = count
+    return count
+
+
+_step_entries = numba.njit(nogil=True, cache=True)(_walk)
+
+
+def _twice(outer: pa.Array, inner: I32, values: pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(outer, pa.ListArray.from_arrays(pa.array(inner), values))
+
+
+def _ranks(pair_offsets: I32, paths: int) -> I32:
+    first = np.repeat(pair_offsets[:-1], np.diff(pair_offsets))
+    return cast("I32", np.arange(1, paths + 1, dtype=np.int32) - first)
+
+
+def _node_ids(index: Index, numbers: I32) -> pa.StringArray:
+    return index.node_ids.take(pa.array(numbers)).cast(pa.string())
+
+
+def _edge_ids(index: Index, entries: I64) -> pa.StringArray:
+    """Two hex digits a byte, looked up, and read as strings of 16 bytes each."""
+    raw = index.edge_ids[index.edge_row[entries]]
+    offsets = np.arange(0, 16 * len(entries) + 1, 16, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(entries), pa.py_buffer(offsets), pa.py_buffer(_HEX[raw]))

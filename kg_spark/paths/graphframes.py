@@ -1,0 +1,193 @@
+"""pairs, nodes, edges -> pairs with their paths, through GraphFrames: the csr engine's answers for graphs beyond a memory.
+
+All pairs go in one job. Every end of a pair is a landmark with a bit of its own; in each round a node tells its
+neighbours which landmarks it knows (aggregateMessages, one bit_or a word of 64 landmarks), so half of max_hops rounds
+give all distances that two searches need to meet. Joins then walk back from where they met, one hop each.
+
+Why not shortestPaths: it has no bound and carries a map a node; 20 landmarks on PrimeKG's shape took 144 s, and they
+would be walked to the rim of the graph where two hops are enough. There is no `max_expansions` here: after each hop only
+the `keep` best beginnings are kept that end in one node, which loses no path that could be among the best, since what
+follows is the same for all of them. So nothing is ever truncated.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import reduce
+
+from graphframes import GraphFrame
+from graphframes.lib import AggregateMessages
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from kg_spark.paths.arrow import COST_UNIT
+
+_WORD = 64
+_BLOCK = 1024
+"""Landmarks of one sweep: 16 words a node."""
+
+PAIR = ("source", "target", "keep")
+
+
+def shortest(pairs: DataFrame, nodes: DataFrame, edges: DataFrame, *, max_hops: int) -> DataFrame:
+    """The cheapest shortest paths of each pair, by (cost, hops, nodes); a step costs its cheapest edge.
+
+    Args:
+        pairs: source, target (node ids), keep (how many paths at most); distinct, source and target differ.
+        nodes: node_id.
+        edges: edge_id, src, dst, symmetric, cost.
+        max_hops: longest path.
+
+    Returns:
+        source, target, keep, paths (list<BARE_PATH>); no row where a pair has none.
+    """
+    both = _both_ways(edges)
+    steps = both.groupBy("here", "there").agg(F.min("cost").alias("cost")).persist()
+    near = _distances(nodes, steps, _landmarks(pairs), rounds=math.ceil(max_hops / 2)).localCheckpoint()
+    found = _meetings(pairs, near, max_hops)
+    for _ in range(math.ceil(max_hops / 2)):
+        found = _walk(found, steps, near, "source").localCheckpoint()
+    for _ in range(max_hops // 2):
+        found = _walk(found, steps, near, "target").localCheckpoint()
+    return _nested(_best(found, *PAIR, name="rank"), both)
+
+
+def _both_ways(edges: DataFrame) -> DataFrame:
+    """Every edge walked either way: here, there, edge_id, forward, cost."""
+    ends = edges.where("src != dst")
+    there = ends.select(F.col("src").alias("here"), F.col("dst").alias("there"), "edge_id", F.lit(True), "cost")
+    back = ends.select("dst", "src", "edge_id", "symmetric", "cost")
+    return there.union(back).toDF("here", "there", "edge_id", "forward", "cost")
+
+
+def _landmarks(pairs: DataFrame) -> list[str]:
+    ends = pairs.select("source").union(pairs.select("target")).distinct()
+    return sorted(row["source"] for row in ends.collect())
+
+
+def _distances(nodes: DataFrame, steps: DataFrame, landmarks: list[str], *, rounds: int) -> DataFrame:
+    """Hops between landmarks and the nodes that lie within `rounds` of them: landmark, node, hops."""
+    # A pair of neighbours once: messages go both ways along it.
+    links = steps.where("here < there").select(F.col("here").alias("src"), F.col("there").alias("dst"))
+    blocks = [landmarks[first : first + _BLOCK] for first in range(0, len(landmarks), _BLOCK)] or [[]]
+    return reduce(DataFrame.union, (each for block in blocks for each in _sweep(nodes, links, block, rounds)))
+
+
+def _sweep(nodes: DataFrame, links: DataFrame, landmarks: list[str], rounds: int) -> Iterator[DataFrame]:
+    """What each round learns, the first that a landmark is at itself; as `_distances`."""
+    session = nodes.sparkSession
+    rows = [(name, bit // _WORD, _signed(1 << bit % _WORD), bit) for bit, name in enumerate(landmarks)]
+    bits = session.createDataFrame(rows, "landmark string, word int, mask long, bit int")
+    words = [f"w{number}" for number in range(math.ceil(len(landmarks) / _WORD) or 1)]
+    known = nodes.join(F.broadcast(bits), F.col("node_id") == F.col("landmark"), "left").select(
+        F.col("node_id").alias("id"),
+        *[F.when(F.col("word") == n, F.col("mask")).otherwise(F.lit(0)).alias(word) for n, word in enumerate(words)],
+    )
+    yield bits.select("landmark", F.col("landmark").alias("node"), F.lit(0).alias("hops"))
+    for hops in range(1, rounds + 1):
+        # Cut here, or every round computes all earlier ones three times.
+        known = known.localCheckpoint()
+        heard = _tell(GraphFrame(known, links), words).select("id", "heard")
+        news = known.join(heard, "id").select(
+            "id", *[_without(F.col("heard")[word], F.col(word)).alias(word) for word in words]
+        )
+        news = news.where(" or ".join(f"{word} != 0" for word in words)).localCheckpoint()
+        yield _spelled(news, words).join(F.broadcast(bits), "bit").select("landmark", "node", F.lit(hops).alias("hops"))
+        known = known.union(news).groupBy("id").agg(*[F.bit_or(word).alias(word) for word in words])
+
+
+def _signed(word: int) -> int:
+    return word - (1 << _WORD) if word >> (_WORD - 1) else word
+
+
+def _tell(graph: GraphFrame, words: list[str]) -> DataFrame:
+    """One round: id, heard (a struct of words), for every node that has a neighbour."""
+    said = [F.struct(*[end[word].alias(word) for word in words]) for end in _ends()]
+    message = AggregateMessages.msg
+    heard = F.struct(*[F.bit_or(message[word]).alias(word) for word in words]).alias("heard")
+    answer: DataFrame = graph.aggregateMessages(heard, sendToSrc=said[1], sendToDst=said[0])
+    return answer
+
+
+def _ends() -> tuple[Column, Column]:
+    return AggregateMessages.src, AggregateMessages.dst
+
+
+def _without(new: Column, old: Column) -> Column:
+    return new.bitwiseAND(F.bitwise_not(old))
+
+
+def _spelled(news: DataFrame, words: list[str]) -> DataFrame:
+    """One row a set bit: node, bit."""
+    pieces = [F.struct(F.lit(n).alias("word"), F.col(word).alias("value")) for n, word in enumerate(words)]
+    piece = news.select(F.col("id").alias("node"), F.explode(F.array(*pieces)).alias("piece")).where("piece.value != 0")
+    places = F.expr(f"filter(sequence(0, {_WORD - 1}), place -> getbit(piece.value, place) = 1)")
+    place = piece.select("node", F.col("piece.word").alias("word"), F.explode(places).alias("place"))
+    return place.select("node", (F.col("word") * _WORD + F.col("place")).alias("bit"))
+
+
+def _meetings(pairs: DataFrame, near: DataFrame, max_hops: int) -> DataFrame:
+    """The nodes in the middle of each pair's shortest paths, as beginnings of paths: PAIR, nodes, cost, hops."""
+    here = near.select(F.col("landmark").alias("source"), "node", F.col("hops").alias("to_source"))
+    there = near.select(F.col("landmark").alias("target"), "node", F.col("hops").alias("to_target"))
+    hops = F.col("to_source") + F.col("to_target")
+    middle = pairs.join(here, "source").join(there, ["target", "node"])
+    # Of each shortest path just the node half-way, nearer to the target where there are two.
+    middle = middle.where((F.col("to_source") - F.col("to_target")).isin(0, 1) & (hops <= max_hops))
+    least = F.min(hops).over(Window.partitionBy(*PAIR))
+    nearest = middle.withColumn("hops", hops).withColumn("least", least).where("hops = least")
+    nodes, cost = F.array("node").alias("nodes"), F.lit(0).cast("long").alias("cost")
+    return nearest.select(*PAIR, nodes, cost, "to_source", "to_target")
+
+
+def _walk(found: DataFrame, steps: DataFrame, near: DataFrame, end: str) -> DataFrame:
+    """One hop nearer to an end of the pair, for the paths that have not reached it."""
+    left, back = f"to_{end}", end == "source"
+    tip = F.element_at("nodes", 1 if back else -1)
+    nearer = near.select(F.col("landmark").alias(end), F.col("node").alias("there"), (F.col("hops") + 1).alias(left))
+    moved = (
+        found.where(F.col(left) > 0)
+        .withColumn("here", tip)
+        .join(steps.withColumnRenamed("cost", "price"), "here")
+        .join(nearer, [end, "there", left])
+        .withColumn("nodes", F.concat(F.array("there"), "nodes") if back else F.concat("nodes", F.array("there")))
+        .withColumn("cost", F.col("cost") + F.col("price"))
+        .withColumn(left, F.col(left) - 1)
+    )
+    both = found.where(F.col(left) == 0).unionByName(moved.select(*found.columns))
+    return _best(both, *PAIR, F.element_at("nodes", 1), F.element_at("nodes", -1), name="place").drop("place")
+
+
+def _best(found: DataFrame, *group: str | Column, name: str) -> DataFrame:
+    """The `keep` best of each group by (cost, hops, nodes), with their place from 1."""
+    order = Window.partitionBy(*group).orderBy("cost", F.size("nodes"), "nodes")
+    return found.withColumn(name, F.row_number().over(order)).where(F.col(name) <= F.col("keep"))
+
+
+def _nested(found: DataFrame, both: DataFrame) -> DataFrame:
+    """One row a pair: PAIR, paths, with all edges of each step ordered by edge_id."""
+    hops = F.size("nodes") - 1
+    stepped = found.select(
+        *PAIR, "rank", "nodes", "cost", hops.alias("hops"), F.explode(F.sequence(F.lit(1), hops)).alias("hop")
+    )
+    stepped = stepped.withColumn("here", F.col("nodes")[F.col("hop") - 1]).withColumn("there", F.col("nodes")[F.col("hop")])
+    step = stepped.join(both.drop("cost"), ["here", "there"]).groupBy(*PAIR, "rank", "nodes", "cost", "hops", "hop")
+    edges = F.sort_array(F.collect_list(F.struct("edge_id", "forward"))).alias("edges")
+    path = step.agg(edges).groupBy(*PAIR, "rank", "nodes", "cost", "hops")
+    paths = path.agg(F.sort_array(F.collect_list(F.struct("hop", "edges"))).alias("steps")).select(
+        *PAIR,
+        F.struct(
+            "rank",
+            "nodes",
+            F.expr("transform(steps, s -> s.edges.edge_id)").alias("edges"),
+            F.expr("transform(steps, s -> s.edges.forward)").alias("forward"),
+            F.col("hops").cast("int").alias("hops"),
+            F.col("cost").cast("long").alias("cost"),
+            (-F.col("cost") / F.lit(COST_UNIT)).alias("score"),
+        ).alias("path"),
+    )
+    ordered = F.sort_array(F.collect_list("path"))
+    listed = F.transform(ordered, lambda p: F.struct(*[p[name].alias(name) for name in _FIELDS]))
+    return paths.groupBy(*PAIR).agg(listed.alias("paths"))
+
+
+_FIELDS = ("nodes", "edges", "forward", "hops", "cost", "rank", "score")

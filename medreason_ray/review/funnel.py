@@ -1,0 +1,139 @@
+"""The lake -> the funnel: how many questions came in, where each one left and why, in plain counts.
+
+Read with delta-rs alone, so that it can be asked for at any time, on any machine, without a JVM.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from deltalake import QueryBuilder
+
+from conf.lake import Lake
+from conf.outcome import ContractError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One table of the funnel."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+_LENGTH = """case when length(mention) <= 3 then '1-3' when length(mention) <= 6 then '4-6'
+    when length(mention) <= 12 then '7-12' else '13 or more' end"""
+
+_QUERIES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
+    (
+        "questions by kind of answer",
+        ("kind", "questions"),
+        ("questions",),
+        "select answer_kind, count(*) n from questions where role = 'work' group by answer_kind order by n desc, 1",
+    ),
+    (
+        "questions by flag",
+        ("flag", "questions"),
+        ("questions",),
+        """select flag, count(*) n from (select unnest(flags) flag from questions where role = 'work')
+           group by flag order by n desc, 1""",
+    ),
+    (
+        "links by side, method and length of the name",
+        ("side", "method", "characters", "links"),
+        ("links",),
+        f"select side, method, {_LENGTH} size, count(*) n from links group by side, method, size order by 1, 2, 3",
+    ),
+    (
+        "pairs by hops of the shortest path",
+        ("side", "hops", "pairs"),
+        ("paths",),
+        """select side, cast(hops as varchar), count(*) n from (select side, paths[1]['hops'] hops from paths)
+           group by side, hops order by 1, 2""",
+    ),
+    (
+        "pairs without a path",
+        ("reason", "pairs"),
+        ("rejects",),
+        "select reason, count(*) n from rejects where entity = 'pair' group by reason order by n desc, 1",
+    ),
+    (
+        "questions closed, by step and reason",
+        ("step", "reason", "what it means", "questions"),
+        ("rejects",),
+        """select step, reason, meaning, count(*) n from rejects where entity = 'question'
+           group by step, reason, meaning order by 1, n desc, 2""",
+    ),
+    (
+        "raw lines and mentions rejected",
+        ("step", "entity", "reason", "n"),
+        ("rejects",),
+        """select step, entity, reason, count(*) n from rejects where entity in ('row', 'mention', 'chain')
+           group by step, entity, reason order by 1, 2, n desc""",
+    ),
+)
+
+
+def funnel(lake: Lake) -> list[Section]:
+    """Every section whose tables are there; the first is the way of the questions."""
+    sections = [Section(title="questions", columns=("step", "questions"), rows=tuple(_way(lake)))]
+    for title, columns, tables, query in _QUERIES:
+        if all(lake.commit(name) is not None for name in tables):
+            rows = ask(lake, tables, query)
+            sections.append(Section(title=title, columns=columns, rows=tuple(rows)))
+    return sections
+
+
+def check_closed(lake: Lake) -> None:
+    """Every question of role work is released or rejected, and not both, and no other is either.
+
+    Raises:
+        ContractError: the lake breaks the row law: some table in it was not written by the steps that follow it.
+    """
+    query = """
+        select (select count(*) from questions where role = 'work') work,
+               (select count(*) from release) released,
+               (select count(*) from rejects where entity = 'question') closed,
+               (select count(distinct id) from (
+                   select q.question_id id from questions q join release r on q.question_id = r.question_id
+                       where q.role = 'work'
+                   union all
+                   select q.question_id id from questions q join rejects j on q.question_id = j.key
+                       where q.role = 'work' and j.entity = 'question')) accounted
+    """
+    work, released, closed, accounted = ask(lake, ("questions", "release", "rejects"), query)[0]
+    if not (work == released + closed == accounted):  # type: ignore[operator]
+        raise ContractError(
+            f"the row law is broken in {lake.root}: {work} questions of role work, {released} released,"
+            f" {closed} rejected, {accounted} of them accounted for; run run_pipeline again"
+        )
+
+
+def ask(lake: Lake, tables: Sequence[str], query: str) -> list[tuple[object, ...]]:
+    """Rows of a SQL query (DataFusion's) over tables of the lake."""
+    builder = QueryBuilder()
+    for name in tables:
+        table = lake.open(name)
+        assert table is not None, name
+        builder = builder.register(name, table)
+    found = pa.table(builder.execute(query).read_all())
+    return list(zip(*[column.to_pylist() for column in found.columns], strict=True)) if found.num_rows else []
+
+
+def _way(lake: Lake) -> list[tuple[object, ...]]:
+    """Questions after each step."""
+    steps = (
+        ("read", "questions", "select count(*) from questions"),
+        ("of role work", "questions", "select count(*) from questions where role = 'work'"),
+        ("with a link in question and answer", "links", _LINKED),
+        ("screened", "screened", "select count(*) from screened"),
+        ("with a path to the answer", "cases", "select count(*) from cases"),
+        ("with a chain", "chains", "select count(distinct question_id) from chains"),
+        ("released", "release", "select count(*) from release"),
+    )
+    return [(title, *ask(lake, (table,), query)[0]) for title, table, query in steps if lake.commit(table) is not None]
+
+
+_LINKED = """select count(*) from (select question_id from links where side in ('question', 'answer')
+    group by question_id having count(distinct side) = 2)"""

@@ -1,0 +1,80 @@
+"""Laws of the configuration: what is wrong is one line, what is operational changes no fingerprint."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from conf.config import Config
+from conf.fingerprint import fingerprint
+from conf.flow import step
+from conf.loading import keys, load, profiles
+from conf.outcome import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("paths.max_hop=3", "did you mean 'paths.max_hops'"),
+        ("paths.max_hops=99", "above 8"),
+        ("paths.max_hops=0", "below 1"),
+        ("paths.max_hops=many", "could not be converted to Integer"),
+        ("paths.engine=neo4j", "expected one of"),
+        ("profile=nowhere", "there are cluster, databricks, demo, local, real"),
+        ("profile=nowhere.yaml", "does not exist"),
+        ("--max-hops", "is not key=value"),
+        ("kg.sources=[{name: a}]", "edges"),
+        ("questions.files=[{path: a.jsonl}]", "dataset"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_that_says_what_to_do(argument, said):
+    with pytest.raises(ConfigError) as found:
+        load([argument])
+    text = str(found.value)
+    assert said in text
+    assert "\n" not in text
+
+
+def test_lists_and_maps_pass_through_the_dotlist():
+    config = load(["kg.sources=[{name: mine, nodes: n.tsv, edges: e.tsv}]", "spark.conf={a.b: c}", "kg.xrefs=[x.tsv]"])
+    assert (config.kg.sources[0].name, config.kg.xrefs, config.spark.conf) == ("mine", ["x.tsv"], {"a.b": "c"})
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_profile_loads(profile):
+    assert load([f"profile={profile}", "data=/data"]).profile == profile
+
+
+def test_every_key_has_a_sentence():
+    assert [key for key, _, doc in keys() if not doc] == []
+
+
+def test_an_operational_field_changes_no_fingerprint():
+    base = load(["profile=demo"])
+    other = load(["profile=demo", "spark.shuffle_partitions=99", "engine.actors=7", "ray.batch_rows=3", "lake.root=x"])
+    assert _fingerprint(base) == _fingerprint(other)
+
+
+def test_any_other_field_does():
+    base = load(["profile=demo"])
+    other = load(["profile=demo", "chains.seed=1"])
+    assert _fingerprint(base) != _fingerprint(other)
+
+
+def test_a_file_counts_by_its_content_not_its_folder(tmp_path: Path):
+    prints = []
+    for folder, text in (("a", "id\tx\n"), ("b", "id\tx\n"), ("c", "id\ty\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "edges.tsv").write_text(text)
+        config = load([f"kg.sources=[{{name: s, edges: {tmp_path / folder / 'edges.tsv'}}}]"])
+        prints.append(fingerprint(step("build_kg"), config, {}))
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_configs_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load([]).paths.max_hops = 3  # type: ignore[misc]
+
+
+def _fingerprint(config: Config) -> str:
+    return fingerprint(step("generate_chains"), config, {"cases": "1"})
