@@ -68,6 +68,7 @@ FLOW = (
         unit_table="links",
         unit_key=("question_id", "side", "option_key", "node_id"),
         config=("links",),
+        resources=("medreason_ray/linking/english_words.txt",),
     ),
     Step(
         name="screen_questions",

@@ -1,8 +1,9 @@
 """Nodes of each source -> nodes of the graph: merged by CURIE, by declared cross-references and, where asked, by name.
 
-A cross-reference (or a shared name) merges two nodes only when it is one to one between two sources; one with several
-targets in a source merges nothing and is listed, for which of them is meant nobody has said. Merging is done on the
-driver with scipy: it looks at cross-references alone, of which the largest ontologies have under a million.
+A cross-reference of an id with several targets in one source merges nothing and is listed, for which of them is meant
+nobody has said; several ids may have one target (MESH has an id for a drug and one for its salt, DrugBank one for
+both). A shared name must be one to one. Merging is done on the driver with scipy: it looks at cross-references alone,
+of which the largest ontologies have under a million.
 """
 
 from collections import defaultdict
@@ -38,7 +39,7 @@ def merge(
     Args:
         session: Spark.
         nodes: SourceNodes.nodes.
-        xrefs: a, b: CURIEs declared to mean one thing, in either order.
+        xrefs: a, b: the id and what it is declared to mean.
         order: sources, the most trusted first.
         merge_names: also merge by name within a type.
     """
@@ -65,7 +66,7 @@ def _end(moved: dict[str, tuple[str, str]], node: str) -> str:
 
 
 Pair = tuple[str, str, str, str]
-"""source and node_id of one end, source and node_id of the other."""
+"""source and node_id of what refers, source and node_id of its target."""
 
 
 def _candidates(nodes: DataFrame, xrefs: DataFrame, *, merge_names: bool) -> list[tuple[str, list[Pair]]]:
@@ -73,12 +74,11 @@ def _candidates(nodes: DataFrame, xrefs: DataFrame, *, merge_names: bool) -> lis
     own = nodes.select(F.col("node_id").alias("a"), F.explode("xrefs").alias("b"))
     declared = xrefs.select("a", "b").unionByName(own)
     declared = declared.where(~F.col("a").startswith(_GROUPED) & ~F.col("b").startswith(_GROUPED))
-    ordered = declared.select(F.least("a", "b").alias("a"), F.greatest("a", "b").alias("b")).where("a <> b").distinct()
-    by_xref = ordered.join(one, F.col("one.node_id") == F.col("a")).join(other, F.col("other.node_id") == F.col("b"))
+    by_xref = declared.where("a <> b").distinct().join(one, F.col("one.node_id") == F.col("a")).join(other, F.col("other.node_id") == F.col("b"))
     found = [("xref", _collect(by_xref))]
     if merge_names:
         same = (F.col("one.type") == F.col("other.type")) & (F.col("one.name_key") == F.col("other.name_key"))
-        found.append(("name", _collect(one.join(other, same & (F.col("one.node_id") < F.col("other.node_id"))))))
+        found.append(("name", _collect(one.join(other, same & (F.col("one.node_id") != F.col("other.node_id"))))))
     return found
 
 
@@ -91,19 +91,17 @@ def _collect(joined: DataFrame) -> list[Pair]:
 def _settle(
     pairs: Sequence[Pair], order: Sequence[str], before: dict[str, tuple[str, str]]
 ) -> tuple[dict[str, str], list[str]]:
-    """The ids that give way, and the pairs that are not one to one."""
+    """The ids that give way, and the pairs whose target is not clear."""
     targets: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for source, a, target, b in pairs:
         targets[source, a, target].add(b)
-        targets[target, b, source].add(a)
     clear, unclear = [], []
     for source, a, target, b in pairs:
-        single = len(targets[source, a, target]) == 1 and len(targets[target, b, source]) == 1
-        (clear if single else unclear).append((source, a, target, b))
+        (clear if len(targets[source, a, target]) == 1 else unclear).append((source, a, target, b))
     found: dict[str, str] = {}
     for members, among in _groups(clear):
-        sources = [source for source, _ in members]
-        if len(set(sources)) < len(sources):
+        meant = {(target, b) for _, _, target, b in among}
+        if len({target for target, _ in meant}) < len(meant):
             unclear += among
             continue
         ranked = sorted({(order.index(source), node) for source, node in members})

@@ -1,7 +1,7 @@
 """Degree, number and component of every node, and the counts of the graph."""
 
 from graphframes import GraphFrame
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from kg_spark.graph.merge import Merged
@@ -32,41 +32,44 @@ def placed(nodes: DataFrame, edges: DataFrame) -> DataFrame:
     return numbered.join(component, "number")
 
 
-def profile(nodes: DataFrame, edges: DataFrame, merged: Merged) -> DataFrame:
-    """section, name, value: see conf.tables.GRAPH_PROFILE."""
-    session = nodes.sparkSession
-    sizes = nodes.groupBy("component").count()
-    top = sizes.agg(F.count("*"), F.max("count")).first()
-    conflicts = merged.nodes.agg(
-        F.count_if(F.col("name_conflict")), F.count_if(F.col("type_conflict"))
-    ).first()
-    assert top is not None
+Count = tuple[str, str, float]
+"""section, name, value of conf.tables.GRAPH_PROFILE."""
+
+_QUANTILES = (0.5, 0.9, 0.99, 1.0)
+
+
+def profile(nodes: DataFrame, edges: DataFrame, merged: Merged) -> list[Count]:
+    """The counts of the graph; a few hundred, so they are collected."""
+    sizes = nodes.groupBy("component").count().agg(F.count("*"), F.max("count")).first()
+    conflicts = merged.nodes.agg(F.count_if("name_conflict"), F.count_if("type_conflict")).first()
+    degrees = nodes.select(F.percentile("degree", F.array(*[F.lit(q) for q in _QUANTILES]))).first()
+    assert sizes is not None
     assert conflicts is not None
-    single = [
-        ("graph", "nodes", nodes.count()),
-        ("graph", "edges", edges.count()),
-        ("graph", "components", top[0]),
-        ("graph", "largest_component", top[1] or 0),
-        ("graph", "shared_nodes_with_other_names", conflicts[0]),
-        ("graph", "shared_nodes_of_other_types", conflicts[1]),
-        ("graph", "ambiguous_xrefs", len(merged.ambiguous)),
-        *[("ambiguous_xref", pair, 1) for pair in merged.ambiguous],
-    ]
-    degrees = nodes.select(F.percentile("degree", F.array(*[F.lit(q) for q in (0.5, 0.9, 0.99, 1.0)]))).first()
     assert degrees is not None
-    quantiles = [("degree_quantile", str(q), value) for q, value in zip((0.5, 0.9, 0.99, 1.0), degrees[0] or [], strict=False)]
-    rows = [(section, name, float(value)) for section, name, value in single + quantiles]
-    frame = session.createDataFrame(rows, "section string, name string, value double")
     shared = nodes.where(F.size("sources") > 1)
-    for section, counted, name in (
-        ("nodes_by_type", nodes, F.col("type")),
-        ("edges_by_relation", edges, F.concat_ws(" | ", "relation", "display_relation")),
-        ("edges_by_kind", edges, F.col("kind")),
-        ("shared_by_type", shared, F.col("type")),
-        ("merged_by", shared, F.col("merged_by")),
-        ("nodes_by_source", nodes.withColumn("source", F.explode("sources")), F.col("source")),
-        ("edges_by_source", edges.withColumn("source", F.explode("sources")), F.col("source")),
-    ):
-        counts = counted.groupBy(name.alias("name")).agg(F.count("*").cast("double").alias("value"))
-        frame = frame.unionByName(counts.select(F.lit(section).alias("section"), "name", "value"))
-    return frame
+    counted = [
+        *_count("nodes_by_type", nodes, F.col("type")),
+        *_count("nodes_by_source", nodes, F.explode("sources")),
+        *_count("edges_by_relation", edges, F.concat_ws(" | ", "relation", "display_relation")),
+        *_count("edges_by_kind", edges, F.col("kind")),
+        *_count("edges_by_source", edges, F.explode("sources")),
+        *_count("shared_by_type", shared, F.col("type")),
+        *_count("merged_by", shared, F.col("merged_by")),
+    ]
+    return [
+        ("graph", "nodes", float(nodes.count())),
+        ("graph", "edges", float(edges.count())),
+        ("graph", "components", float(sizes[0])),
+        ("graph", "largest_component", float(sizes[1] or 0)),
+        ("graph", "shared_nodes_with_other_names", float(conflicts[0])),
+        ("graph", "shared_nodes_of_other_types", float(conflicts[1])),
+        ("graph", "ambiguous_xrefs", float(len(merged.ambiguous))),
+        *[("degree_quantile", str(q), float(v)) for q, v in zip(_QUANTILES, degrees[0] or [], strict=False)],
+        *counted,
+        *[("ambiguous_xref", pair, 1.0) for pair in merged.ambiguous],
+    ]
+
+
+def _count(section: str, frame: DataFrame, name: Column) -> list[Count]:
+    rows = frame.select(name.alias("name")).groupBy("name").count().orderBy("name").collect()
+    return [(section, row["name"] or "", float(row["count"])) for row in rows]

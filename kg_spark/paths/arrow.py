@@ -7,6 +7,7 @@ Every level of the nesting is a run of offsets that the search has made anyway; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import numba
@@ -69,8 +70,7 @@ def search_batches(
 def _chunks(keep: I32, max_hops: int) -> Iterator[tuple[int, int]]:
     """Bounds of runs of pairs whose paths fit into a batch."""
     full = np.cumsum(keep, dtype=np.int64) * (max_hops + 1) // _CHUNK_NODES
-    bounds = [0, *(np.flatnonzero(np.diff(full)) + 1), len(keep)]
-    return zip(bounds[:-1], bounds[1:], strict=True)
+    return pairwise([0, *(np.flatnonzero(np.diff(full)) + 1), len(keep)])
 
 
 def _with_paths(
@@ -93,7 +93,7 @@ def nested(index: Index, found: Found) -> pa.ListArray:
         index: the graph that was searched.
         found: its paths.
     """
-    paths, steps = len(found.cost), len(found.ref)
+    paths = len(found.cost)
     edge_offsets, entries, reverse = step_entries(index, found)
     step_offsets = pa.array(found.path_offsets - np.arange(paths + 1, dtype=np.int32))
     step = index.step[entries]
@@ -108,7 +108,6 @@ def nested(index: Index, found: Found) -> pa.ListArray:
         "rank": pa.array(_ranks(found.pair_offsets, paths)),
         "score": pa.array(-found.cost / COST_UNIT),
     }
-    assert len(edge_offsets) == steps + 1
     structs = pa.StructArray.from_arrays([lists[field.name] for field in BARE_PATH], fields=list(BARE_PATH))
     return pa.ListArray.from_arrays(pa.array(found.pair_offsets), structs)
 
@@ -118,10 +117,9 @@ def step_entries(index: Index, found: Found) -> tuple[I32, I64, NDArray[np.bool_
 
     The edges of a step are ordered by edge row, that is by edge_id.
     """
-    offsets = np.zeros(len(found.ref) + 1, np.int32)
-    count = _step_entries(index.graph.offsets, index.graph.target, index.edge_row, found, offsets, np.empty(0, np.int64))
-    entries = np.empty(count, np.int64)
-    _step_entries(index.graph.offsets, index.graph.target, index.edge_row, found, offsets, entries)
+    rows, offsets = (*index.graph[:2], index.edge_row), np.zeros(len(found.ref) + 1, np.int32)
+    entries = np.empty(_step_entries(*rows, found, offsets, np.empty(0, np.int64)), np.int64)
+    _step_entries(*rows, found, offsets, entries)
     return offsets, entries, np.repeat((found.ref & 1).astype(np.bool_), np.diff(offsets))
 
 

@@ -1,11 +1,11 @@
-"""nodes, edges -> index: the graph as CSR arrays in memory-mapped files, one copy a machine, both directions of each edge.
+"""nodes, edges -> index: the graph as CSR arrays in memory-mapped files, both directions of every edge.
 
 An undirected walk needs a node's edges whichever way they run, so each edge stands in two rows, with a mark for the
 direction. Rows are sorted by (target, cost, edge), so the first entry of a step is its cheapest edge and all its edges
-follow. The index lies beside the tables (any storage); each machine copies it once to a local disk and checks it there,
+follow. The index lies beside the tables (any storage); each machine copies it once to a local disk and checks it,
 then every process maps the same pages. PrimeKG's 8.1 million entries take 149 MB: 14 bytes an entry, 8 an edge id.
 
-Files: offsets int64 (n + 1); target, cost, edge_row int32 and step int16 (entries); edge_ids uint8 (m, 8), the raw bytes
+Files: offsets int64 (n + 1); target, cost, edge_row int32 and step int16 (entries); edge_ids uint8 (m, 8), the bytes
 of the 16 hex digits; node_text uint8 and node_text_offsets int64 (n + 1), the node ids one after the other in UTF-8.
 `step` is 4 * code of the relation + 1 where the walk goes from src to dst, + 2 where from dst to src, + 3 for symmetric
 edges. An edge's row is the rank of its edge_id, a node's the rank of its node_id. An edge that joins a node to itself
@@ -29,14 +29,14 @@ from pyspark.sql import functions as F
 
 from conf.outcome import ContractError
 from kg_spark.paths.folder import Folder, local_copy
-from kg_spark.paths.search import I32, I64, Graph
+from kg_spark.paths.search import I32, Graph
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 _RELATIONS = 2**13
 """An int16 holds the code of so many relations and the direction."""
 
-Arrays = Mapping[str, NDArray[Any]]
+_ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ def build_index(nodes: DataFrame, edges: DataFrame, folder: str, *, kg_version: 
         raise ContractError(f"edges hold {len(relations)} relations, the index at most {_RELATIONS}")
     ids = _node_ids(nodes)
     arrays = layout(len(ids), **_edge_columns(nodes, edges, relations))
-    text = {"node_text_offsets": np.frombuffer(ids.buffers()[1], np.int64)[: len(ids) + 1]}
+    text: dict[str, NDArray[Any]] = {"node_text_offsets": np.frombuffer(ids.buffers()[1], np.int64)[: len(ids) + 1]}
     text["node_text"] = np.frombuffer(ids.buffers()[2] or b"", np.uint8)[: text["node_text_offsets"][-1]]
     with Folder(folder).replacing(last=MANIFEST) as staging:
         files = {f"{name}.npy": _save(staging / f"{name}.npy", array) for name, array in {**arrays, **text}.items()}
@@ -251,7 +251,7 @@ def _edge_columns(nodes: DataFrame, edges: DataFrame, relations: list[str]) -> d
         .join(nodes.select(*ends), F.col("dst") == F.col("end"), "left")
     )
     table = joined.select(
-        F.when(F.length("edge_id") == 16, F.unhex("edge_id")).alias("edge_ids"),
+        F.when(F.length("edge_id") == _ID_DIGITS, F.unhex("edge_id")).alias("edge_ids"),
         F.col("src_number").alias("src"),
         F.col("number").alias("dst"),
         "symmetric",

@@ -1,13 +1,13 @@
-"""pairs, nodes, edges -> pairs with their paths, through GraphFrames: the csr engine's answers for graphs beyond a memory.
+"""pairs, nodes, edges -> pairs with their paths, through GraphFrames: csr's answers for graphs beyond a memory.
 
 All pairs go in one job. Every end of a pair is a landmark with a bit of its own; in each round a node tells its
 neighbours which landmarks it knows (aggregateMessages, one bit_or a word of 64 landmarks), so half of max_hops rounds
 give all distances that two searches need to meet. Joins then walk back from where they met, one hop each.
 
 Why not shortestPaths: it has no bound and carries a map a node; 20 landmarks on PrimeKG's shape took 144 s, and they
-would be walked to the rim of the graph where two hops are enough. There is no `max_expansions` here: after each hop only
-the `keep` best beginnings are kept that end in one node, which loses no path that could be among the best, since what
-follows is the same for all of them. So nothing is ever truncated.
+would be walked to the rim of the graph where two hops are enough. There is no `max_expansions` here: after each hop,
+of the pieces with the same ends only the `keep` best stay, which loses no path that could be among the best, since what
+is added to either end is the same for all of them. So nothing is ever truncated.
 """
 
 import math
@@ -169,7 +169,8 @@ def _nested(found: DataFrame, both: DataFrame) -> DataFrame:
     stepped = found.select(
         *PAIR, "rank", "nodes", "cost", hops.alias("hops"), F.explode(F.sequence(F.lit(1), hops)).alias("hop")
     )
-    stepped = stepped.withColumn("here", F.col("nodes")[F.col("hop") - 1]).withColumn("there", F.col("nodes")[F.col("hop")])
+    ends = {"here": F.col("nodes")[F.col("hop") - 1], "there": F.col("nodes")[F.col("hop")]}
+    stepped = stepped.withColumns(ends)
     step = stepped.join(both.drop("cost"), ["here", "there"]).groupBy(*PAIR, "rank", "nodes", "cost", "hops", "hop")
     edges = F.sort_array(F.collect_list(F.struct("edge_id", "forward"))).alias("edges")
     path = step.agg(edges).groupBy(*PAIR, "rank", "nodes", "cost", "hops")

@@ -52,7 +52,7 @@ def run(
 
 def _best(paths: DataFrame) -> DataFrame:
     """Best score to the answer, and to any other option (null where none has a path); only questions with the former."""
-    first = F.col("paths")[0]["score"]
+    first = F.get("paths", F.lit(0))["score"]
     best = paths.groupBy("question_id").agg(
         F.max(F.when(F.col("side") == "answer", first)).alias("best_answer"),
         F.max(F.when(F.col("side") == "option", first)).alias("best_option"),

@@ -64,9 +64,10 @@ def run(graphs: Sequence[RawGraph], xrefs: DataFrame, *, config: KgConfig) -> Ou
     _check_share(rejected, files, config.max_reject_share)
     edges = facts.with_cost(found.edges, config.damping).persist()
     nodes = profile.placed(_generic(session, merged.nodes), edges).persist()
-    profiled = profile.profile(nodes, edges, merged).persist()
-    shared = _counts(profiled, "shared_by_type")
+    counts = profile.profile(nodes, edges, merged)
+    shared = _section(counts, "shared_by_type")
     _check_shared(shared, config)
+    profiled = session.createDataFrame(counts, "section string, name string, value double").coalesce(1)
     accepted = lines.where("reason is null").count()
     out_nodes, out_edges = nodes.where("own_line").count(), edges.count()
     return Outcome(
@@ -76,7 +77,7 @@ def run(graphs: Sequence[RawGraph], xrefs: DataFrame, *, config: KgConfig) -> Ou
         rejects=with_line_key(rejected.withColumn("detail", F.col("line"))),
         merged={"node_stated_again": accepted - out_nodes, "edge_stated_again": found.accepted_lines - out_edges},
         facts={"kg_version": kg_version(nodes, edges)},
-        notices=_notices(graphs, shared, profiled, rejected),
+        notices=_notices(graphs, shared, counts, rejected),
     )
 
 
@@ -149,19 +150,18 @@ def _generic(session: SparkSession, nodes: DataFrame) -> DataFrame:
     return nodes.join(F.broadcast(marked), ["type", "name_key"], "left").fillna(value=False, subset=["generic"])
 
 
-def _counts(profiled: DataFrame, section: str) -> dict[str, int]:
-    rows = profiled.where(F.col("section") == section).orderBy("name").collect()
-    return {row["name"]: int(row["value"]) for row in rows}
+def _section(counts: Sequence[profile.Count], section: str) -> dict[str, int]:
+    return {name: int(value) for where, name, value in counts if where == section}
 
 
 def _notices(
-    graphs: Sequence[RawGraph], shared: Mapping[str, int], profiled: DataFrame, rejected: DataFrame
+    graphs: Sequence[RawGraph], shared: Mapping[str, int], counts: Sequence[profile.Count], rejected: DataFrame
 ) -> tuple[str, ...]:
     lines = [notice for graph in graphs for notice in graph.notices]
     if len(graphs) > 1:
         listed = ", ".join(f"{kind} {count}" for kind, count in shared.items()) or "none"
         lines.append(f"nodes shared by two or more sources: {listed}")
-        unclear = _counts(profiled, "graph").get("ambiguous_xrefs", 0)
+        unclear = _section(counts, "graph").get("ambiguous_xrefs", 0)
         lines.append(f"cross-references with several targets, which merged nothing: {unclear} (graph_profile lists them)")
     cut = rejected.where(F.col("reason") == "TRUNCATED_LINE").select("file", "line").collect()
     lines += [f"{row['file']} ends in the middle of a line: '{row['line'][:80]}'" for row in cut]

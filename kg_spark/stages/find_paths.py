@@ -33,6 +33,7 @@ RANKER = "path_degree_product"
 _PAIRS_PER_TASK = 2_000
 """A tenth of a second of search, and 30 MB of paths."""
 
+_GOAL = ("question_id", "side", "option_key", "target")
 _SEARCH = ("source", "target", "keep")
 
 
@@ -86,9 +87,9 @@ def _pairs(screened: DataFrame, links: DataFrame, nodes: DataFrame, config: Path
     generic = nodes.where("generic").select("node_id")
     ends = links.join(screened.select("question_id"), "question_id", "left_semi").join(generic, "node_id", "left_anti")
     starts = ends.where("side = 'question'").select("question_id", F.col("node_id").alias("source")).distinct()
-    goals = ends.where("side != 'question'").select("question_id", "side", "option_key", F.col("node_id").alias("target"))
+    goals = ends.where("side != 'question'").withColumnRenamed("node_id", "target")
     keep = F.when(F.col("side") == "answer", config.top_k).otherwise(config.option_top_k).cast("int")
-    return starts.join(goals.distinct(), "question_id").select(*PATHS.key, keep.alias("keep"))
+    return starts.join(goals.select(*_GOAL).distinct(), "question_id").select(*PATHS.key, keep.alias("keep"))
 
 
 def _by_csr(pairs: DataFrame, nodes: DataFrame, open_index: Callable[[], Index], config: PathsConfig) -> DataFrame:
@@ -97,7 +98,8 @@ def _by_csr(pairs: DataFrame, nodes: DataFrame, open_index: Callable[[], Index],
         numbers = nodes.select(F.col("node_id").alias(end), F.col("number").alias(f"{end}_number"))
         pairs = pairs.join(numbers, end, "left")
     numbered = pairs.fillna(-1, ["source_number", "target_number"])
-    # Equal pairs meet in one batch, where they are searched once; the number is stated, or Spark would make it one task.
+    # Equal pairs meet in one batch, where they are searched once. The number is stated: pairs are small, so Spark's own
+    # rule, by bytes, would make it one task.
     order = ["source_number", "target_number", "keep"]
     tasks = max(1, math.ceil(pairs.count() / _PAIRS_PER_TASK))
     spread = numbered.repartition(tasks, *order[:2]).sortWithinPartitions(*order)

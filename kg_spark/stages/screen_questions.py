@@ -86,7 +86,7 @@ def _options() -> Column:
 
 def _spans(mentions: DataFrame, links: DataFrame) -> DataFrame:
     """question_id, spans: the stretches of the answer that a link stands for."""
-    best = F.col("candidates")[0]["node_id"]
+    best = F.get("candidates", F.lit(0))["node_id"]
     told = mentions.where("side = 'answer'").select("question_id", "start", "end", best.alias("node_id"))
     linked = links.where("side = 'answer'").select("question_id", "node_id").distinct()
     return told.join(linked, ["question_id", "node_id"]).groupBy("question_id").agg(

@@ -2,72 +2,28 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from conf import identity
-from conf.config import PathsConfig
 from conf.outcome import ContractError, Outcome
 from conf.tables import PATH, PATHS
 from kg_spark.columns import conform
-from kg_spark.paths import csr, search
+from kg_spark.paths import search
 from kg_spark.paths.arrow import nested
-from kg_spark.paths.csr import Index, Manifest, build_index, ensure_index, open_index
+from kg_spark.paths.csr import Index, build_index, open_index
 from kg_spark.stages import find_paths
+from tests.kg_spark.graphs import KG, Edge, World, index_of, name, oracle, random_graph, relation
 
 BOUND = 1_000_000
-KG = "0123456789abcdef"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Edge:
-    """An edge between numbers; its id follows from what it is and from `twin`."""
-
-    src: int
-    dst: int
-    symmetric: bool = False
-    cost: int = 1
-    twin: int = 0
-
-    @property
-    def edge_id(self) -> str:
-        return identity.digest(str(self.src), str(self.dst), str(self.symmetric), str(self.twin))
-
-
-def name(number: int) -> str:
-    return f"N:{number:05d}"
-
-
-def index_of(n: int, edges: Sequence[Edge]) -> Index:
-    """The index of a graph, in memory."""
-    arrays = csr.layout(
-        n,
-        edge_ids=np.array([list(bytes.fromhex(e.edge_id)) for e in edges], np.uint8).reshape(-1, 8),
-        src=np.array([e.src for e in edges], np.int32),
-        dst=np.array([e.dst for e in edges], np.int32),
-        symmetric=np.array([e.symmetric for e in edges], np.bool_),
-        relation=np.array([e.twin for e in edges], np.int32),
-        cost=np.array([e.cost for e in edges], np.int32),
-    )
-    return Index(
-        manifest=Manifest(format=1, kg_version=KG, nodes=n, edges=len(edges), entries=0, relations=[], files={}),
-        graph=search.Graph(arrays["offsets"], arrays["target"], arrays["cost"]),
-        edge_row=arrays["edge_row"],
-        step=arrays["step"],
-        edge_ids=arrays["edge_ids"],
-        node_ids=pa.array([name(number) for number in range(n)], pa.large_string()),
-    )
 
 
 def find(
@@ -77,40 +33,6 @@ def find(
     sources, targets = np.array(pairs, np.int32).reshape(-1, 2).T.copy()
     wanted = np.full(len(pairs), keep, np.int32)
     return search.search(index.graph, memory, sources, targets, wanted, max_hops=max_hops, max_expansions=bound)
-
-
-def oracle(n: int, edges: Sequence[Edge], s: int, t: int, keep: int, max_hops: int) -> tuple[int, list[Any]]:
-    """How many shortest paths there are, and the best as rows of BARE_PATH, by brute force."""
-    graph = nx.Graph()
-    graph.add_nodes_from(range(n))
-    for e in edges:
-        if e.src != e.dst:
-            known = graph.get_edge_data(e.src, e.dst, {"cost": e.cost})["cost"]
-            graph.add_edge(e.src, e.dst, cost=min(known, e.cost))
-    if s == t or s not in graph or t not in graph or not nx.has_path(graph, s, t):
-        return 0, []
-    found = [path for path in nx.all_shortest_paths(graph, s, t) if len(path) <= max_hops + 1]
-    best = sorted((nx.path_weight(graph, path, "cost"), path) for path in found)[:keep]
-    return len(found), [shown(edges, path, cost, rank) for rank, (cost, path) in enumerate(best, start=1)]
-
-
-def shown(edges: Sequence[Edge], path: list[int], cost: int, rank: int) -> dict[str, Any]:
-    steps = [between(edges, a, b) for a, b in zip(path, path[1:], strict=False)]
-    return {
-        "nodes": [name(number) for number in path],
-        "edges": [[e.edge_id for e in step] for step in steps],
-        "forward": [
-            [e.symmetric or e.src == a for e in step] for a, step in zip(path, steps, strict=False)
-        ],
-        "hops": len(path) - 1,
-        "cost": cost,
-        "rank": rank,
-        "score": -cost / 65536,
-    }
-
-
-def between(edges: Sequence[Edge], a: int, b: int) -> list[Edge]:
-    return sorted((e for e in edges if {e.src, e.dst} == {a, b}), key=lambda e: e.edge_id)
 
 
 @st.composite
@@ -123,8 +45,11 @@ def multigraphs(draw: st.DrawFn) -> tuple[int, list[Edge]]:
     return n, [Edge(src=a, dst=b, symmetric=s, cost=c, twin=i) for i, (a, b, s, c) in enumerate(edges)]
 
 
+ANY_NODE = st.integers(-1, 9)
+
+
 @settings(max_examples=150, deadline=None)
-@given(multigraphs(), st.lists(st.tuples(st.integers(-1, 9), st.integers(-1, 9)), max_size=8), st.integers(1, 6), st.integers(1, 8))
+@given(multigraphs(), st.lists(st.tuples(ANY_NODE, ANY_NODE), max_size=8), st.integers(1, 6), st.integers(1, 8))
 def test_the_kernel_finds_what_networkx_finds(
     graph: tuple[int, list[Edge]], pairs: list[tuple[int, int]], keep: int, max_hops: int
 ) -> None:
@@ -176,53 +101,6 @@ def test_memory_is_bounded_by_the_expansions_not_by_the_paths() -> None:
     assert sum(array.nbytes for array in memory) < 100 * 1_000
 
 
-def random_graph(seed: int, n: int, m: int) -> list[Edge]:
-    """Heavy-tailed, with ties in cost and parallel edges."""
-    rng = random.Random(seed)
-    ends = [(int(n * rng.random() ** 2), rng.randrange(n)) for _ in range(m)]
-    made = [Edge(src=a, dst=b, symmetric=rng.random() < 0.4, cost=rng.randrange(3), twin=i) for i, (a, b) in enumerate(ends)]
-    return [edge for edge in made if edge.src != edge.dst]
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """The frames that find_paths reads, in a given order of rows."""
-
-    spark: SparkSession
-    n: int
-    edges: Sequence[Edge]
-    links: Sequence[tuple[str, str, str, str]]
-    generic: frozenset[int] = frozenset()
-    seed: int | None = None
-
-    def frame(self, rows: list[tuple[Any, ...]], schema: str) -> DataFrame:
-        if self.seed is not None:
-            random.Random(self.seed).shuffle(rows)
-        return self.spark.createDataFrame(rows, schema)
-
-    @property
-    def nodes(self) -> DataFrame:
-        rows = [(name(i), f"node {i}", i in self.generic, i) for i in range(self.n)]
-        return self.frame(rows, "node_id string, name string, generic boolean, number int")
-
-    @property
-    def edge_frame(self) -> DataFrame:
-        rows = [(e.edge_id, name(e.src), name(e.dst), e.symmetric, f"relation {e.twin % 3}", e.cost) for e in self.edges]
-        return self.frame(rows, "edge_id string, src string, dst string, symmetric boolean, relation string, cost int")
-
-    def run(self, folder: Path, **config: Any) -> Outcome:
-        questions = sorted({(row[0],) for row in self.links} - {("unscreened",)})
-        return find_paths.run(
-            self.frame(questions, "question_id string"),
-            self.frame(list(self.links), "question_id string, side string, option_key string, node_id string"),
-            self.nodes,
-            self.edge_frame,
-            config=PathsConfig(top_k=5, option_top_k=2, **config),
-            kg_version=KG,
-            open_csr=partial(ensure_index, folder=str(folder / "lake"), local_dir=str(folder / "local"), kg_version=KG),
-        )
-
-
 def rows(outcome: Outcome) -> list[dict[str, Any]]:
     found = conform(outcome.tables["paths"], PATHS).toArrow().to_pylist()
     return sorted(found, key=lambda row: tuple(row[key] for key in PATHS.key))
@@ -232,51 +110,63 @@ def rejects(outcome: Outcome) -> set[tuple[str, str, str, str]]:
     return {(r["entity"], r["key"], r["reason"], r["detail"]) for r in outcome.rejects.collect()}
 
 
-Worlds = Callable[..., World]
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def world(spark: SparkSession) -> World:
     """60 nodes, 12 questions that name 2 nodes and have 3 options; 59 is apart."""
     rng = random.Random(7)
     links = []
     for question in range(12):
         links += [(f"q{question}", "question", "", name(rng.randrange(59))) for _ in range(2)]
-        links += [(f"q{question}", side, key, name(rng.randrange(60))) for side, key in (("answer", "A"), ("option", "B"))]
-        links.append((f"q{question}", "option", "C", name(59)))
+        goals = {"A": ("answer", rng.randrange(60)), "B": ("option", rng.randrange(60)), "C": ("option", 59)}
+        links += [(f"q{question}", side, key, name(number)) for key, (side, number) in goals.items()]
     return World(spark=spark, n=60, edges=random_graph(1, 59, 90), links=sorted(set(links)), generic=frozenset({3}))
 
 
-def test_both_engines_give_equal_tables(world: World, tmp_path: Path) -> None:
-    compiled, joined = world.run(tmp_path), world.run(tmp_path, engine="graphframes")
-    assert len(rows(compiled)) > 20
-    assert rows(compiled) == rows(joined)
-    assert rejects(compiled) == rejects(joined)
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """What the csr engine gives for the world."""
+
+    rows: list[dict[str, Any]]
+    rejects: set[tuple[str, str, str, str]]
+    units_in: int
 
 
-def test_the_stage_gives_what_networkx_gives(world: World, tmp_path: Path) -> None:
-    outcome = world.run(tmp_path)
-    found = rows(outcome)
-    for row in found:
+@pytest.fixture(scope="module")
+def compiled(world: World, tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    outcome = world.run(tmp_path_factory.mktemp("world"))
+    return Compiled(rows=rows(outcome), rejects=rejects(outcome), units_in=outcome.units_in)
+
+
+@pytest.mark.slow
+def test_both_engines_give_equal_tables(world: World, compiled: Compiled, tmp_path: Path) -> None:
+    joined = world.run(tmp_path, engine="graphframes")
+    assert len(compiled.rows) > 20
+    assert rows(joined) == compiled.rows
+    assert rejects(joined) == compiled.rejects
+
+
+@pytest.mark.slow
+def test_the_stage_gives_what_networkx_gives(world: World, compiled: Compiled) -> None:
+    for row in compiled.rows:
         keep = 5 if row["side"] == "answer" else 2
         ends = [int(row[end][2:]) for end in ("source", "target")]
         _, wanted = oracle(world.n, world.edges, *ends, keep=keep, max_hops=4)
         ids = [{"path_id": identity.path_id(path["nodes"]), **path} for path in wanted]
         assert row["paths"] == [{field.name: path[field.name] for field in PATH} for path in ids]
         assert (row["ranker"], row["kg_version"], row["truncated"]) == ("path_degree_product", KG, False)
-    assert outcome.units_in == len(found) + len(rejects(outcome))
+    assert compiled.units_in == len(compiled.rows) + len(compiled.rejects)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tasks", "seed"), [(1, 11), (4, 12), (7, 13)])
 def test_partitions_and_row_order_change_nothing(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tasks: int, seed: int
+    world: World, compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tasks: int, seed: int
 ) -> None:
-    wanted = rows(world.run(tmp_path))
-    shuffled = replace(world, seed=seed).run(tmp_path / "again")
-    monkeypatch.setattr(find_paths, "_PAIRS_PER_TASK", -(-shuffled.units_in // tasks))
-    assert rows(replace(world, seed=seed).run(tmp_path / "again")) == wanted
+    monkeypatch.setattr(find_paths, "_PAIRS_PER_TASK", -(-compiled.units_in // tasks))
+    assert rows(replace(world, seed=seed).run(tmp_path)) == compiled.rows
 
 
+@pytest.mark.slow
 def test_what_is_no_pair_and_what_has_no_path(spark: SparkSession, tmp_path: Path) -> None:
     links = [
         ("q", "question", "", name(0)),
@@ -312,15 +202,17 @@ def small(spark: SparkSession, tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
+@pytest.mark.slow
 def test_an_index_opens_as_it_was_built(small: Path, tmp_path: Path) -> None:
     index, wanted = open_index(str(small), str(tmp_path / "local"), KG), index_of(4, random_graph(2, 4, 12))
     assert index.node_ids.to_pylist() == wanted.node_ids.to_pylist()
     assert np.array_equal(index.edge_ids, wanted.edge_ids)
     assert all(np.array_equal(have, want) for have, want in zip(index.graph, wanted.graph, strict=True))
-    relations = [f"relation {e.twin % 3}" for e in sorted(random_graph(2, 4, 12), key=lambda e: e.edge_id)]
+    relations = [relation(e) for e in sorted(random_graph(2, 4, 12), key=lambda e: e.edge_id)]
     assert [index.manifest.relations[code] for code in index.step >> 2] == [relations[row] for row in index.edge_row]
 
 
+@pytest.mark.slow
 def test_a_corrupted_index_is_refused(small: Path, tmp_path: Path) -> None:
     path = small / "target.npy"
     content = bytearray(path.read_bytes())
@@ -334,6 +226,7 @@ def test_a_corrupted_index_is_refused(small: Path, tmp_path: Path) -> None:
     assert not any(each.is_dir() for each in (tmp_path / "local").iterdir())
 
 
+@pytest.mark.slow
 def test_a_stale_index_is_refused_and_one_of_another_format_too(small: Path, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=f"is of graph {KG}, not fedcba9876543210"):
         open_index(str(small), str(tmp_path / "local"), "fedcba9876543210")
@@ -345,6 +238,7 @@ def test_a_stale_index_is_refused_and_one_of_another_format_too(small: Path, tmp
         open_index(str(tmp_path / "nowhere"), str(tmp_path / "local"), KG)
 
 
+@pytest.mark.slow
 def test_a_damaged_local_copy_is_made_again(small: Path, tmp_path: Path) -> None:
     first = open_index(str(small), str(tmp_path / "local"), KG)
     [copied] = (tmp_path / "local").glob("*/target.npy")
@@ -352,11 +246,13 @@ def test_a_damaged_local_copy_is_made_again(small: Path, tmp_path: Path) -> None
     assert np.array_equal(open_index(str(small), str(tmp_path / "local"), KG).graph.target, first.graph.target)
 
 
+@pytest.mark.slow
 def test_a_graph_whose_numbers_are_no_ranks_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     nodes = spark.createDataFrame([(name(1), 0), (name(0), 1)], "node_id string, number int")
     edges = World(spark=spark, n=2, edges=[Edge(src=0, dst=1)], links=[]).edge_frame
     with pytest.raises(ContractError, match="not the rank of node_id"):
         build_index(nodes, edges, str(tmp_path / "lake"), kg_version=KG)
+    fewer = nodes.selectExpr("node_id", "1 - number as number").where("number = 0")
     with pytest.raises(ContractError, match="a dst is not among the nodes"):
-        build_index(nodes.selectExpr("node_id", "1 - number as number").where("number = 0"), edges, str(tmp_path / "lake"), kg_version=KG)
+        build_index(fewer, edges, str(tmp_path / "lake"), kg_version=KG)
     assert not (tmp_path / "lake").exists()

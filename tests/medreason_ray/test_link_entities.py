@@ -248,6 +248,7 @@ def as_rows(outcome: Outcome) -> dict[str, list[str]]:
     return {name: sorted(json.dumps(row) for row in dataset.take_all()) for name, dataset in datasets.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_links_do_not_depend_on_batches_or_order() -> None:
     texts = ["", "\x00\x1f\x07", "a" * 100_000, "fever " * 200, "Fever and blood pressure"]

@@ -79,6 +79,7 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_step_replaces_its_tables_in_one_commit_and_once(lake: Lake) -> None:
     store = RayStore(Config(lake=LakeConfig(root=lake.root)), lake)

@@ -1,0 +1,25 @@
+"""Job 5 of 7 (Spark): screened, links -> paths -> cases; builds the index of the graph where there is none."""
+
+from functools import partial
+
+from conf.flow import step
+from jobs._run import Run, run_job
+from kg_spark.paths.csr import ensure_index
+from kg_spark.stages import build_cases, find_paths
+
+
+def main(run: Run) -> None:
+    """Search every pair, then write the cases."""
+    config = run.config.paths
+    graph = run.lake.checked("nodes", reader="find_paths")
+    version = graph.facts["kg_version"]
+    index = partial(
+        ensure_index, folder=run.lake.path(f"_index/{version}"), local_dir=config.index_dir, kg_version=version
+    )
+    stage = partial(find_paths.run, kg_version=version, open_csr=index)
+    run.record(run.spark.run(step("find_paths"), stage, config=config))
+    run.record(run.spark.run(step("build_cases"), build_cases.run, config=run.config.cases))
+
+
+if __name__ == "__main__":
+    run_job("find_paths", main)
