@@ -6,6 +6,7 @@ natively (`kg_spark.columns.digest`); a test holds the two equal.
 """
 
 import hashlib
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from conf.semantics import CurieRule
 
 SEPARATOR = "\x1f"
+
+_OWN_PREFIX = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
 def digest(*parts: str) -> str:
@@ -73,13 +76,16 @@ def node_id(vocabulary: str, raw_id: str, raw_type: str, raw_source: str = "") -
         raw_source: PrimeKG's x_source, "" where the file has none.
 
     Returns:
-        The CURIE; None when the prefix is unknown or the rest is not of the prefix's form.
+        The CURIE; None when there is no prefix or the rest is not of the prefix's form. In triples a prefix that no row
+        knows is the graph's own, and the id is taken as written.
 
     Raises:
         ConfigError: the vocabulary is unknown.
     """
     found = _curie_rule(vocabulary, raw_id, raw_type, raw_source)
-    return None if found is None else found[0].curie.format(found[1])
+    if found is None:
+        return _own_prefix(vocabulary, raw_id)
+    return found[0].curie.format(found[1])
 
 
 def member_xrefs(vocabulary: str, raw_id: str, raw_type: str, raw_source: str = "") -> tuple[str, ...]:
@@ -88,6 +94,14 @@ def member_xrefs(vocabulary: str, raw_id: str, raw_type: str, raw_source: str = 
     if found is None or found[0].members is None:
         return ()
     return tuple(found[0].members.format(part) for part in found[1].split("_"))
+
+
+def _own_prefix(vocabulary: str, raw_id: str) -> str | None:
+    from conf import semantics  # noqa: PLC0415  it needs name_key: at the top, the two would import each other
+
+    prefix, _, local = raw_id.strip().partition(":")
+    own = vocabulary == "biolink" and _OWN_PREFIX.fullmatch(prefix) and local and not any(map(str.isspace, local))
+    return f"{prefix}:{local}" if own and not semantics.curie_rules(vocabulary, prefix) else None
 
 
 def _curie_rule(vocabulary: str, raw_id: str, raw_type: str, raw_source: str) -> "tuple[CurieRule, str] | None":

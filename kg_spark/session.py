@@ -3,7 +3,11 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from conf.config import SparkConfig
@@ -25,38 +29,55 @@ def open_session(config: SparkConfig) -> SparkSession:
     """The session that `config` describes; one that runs already is taken as it is.
 
     Raises:
-        ConfigError: a session should be provided and there is none.
+        ConfigError: no session can be had: there is no Java, the JARs cannot be fetched, or none is provided.
     """
     active = SparkSession.getActiveSession()
-    if config.provided and active is None:
-        active = _provided()
     if active is not None:
         return active
     # Without it Python workers start whatever `python3` is on the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName("medreason-ray").master(config.master)
-    settings = {
+    builder = SparkSession.builder.appName("medreason-ray")
+    if not config.provided:
+        builder = builder.master(config.master).config(map=_settings(config))
+    log = Path(tempfile.gettempdir()) / f"medreason-spark-{os.getpid()}.log"
+    try:
+        with _stderr_to(log):
+            session = builder.getOrCreate()
+    except (PySparkException, RuntimeError, OSError) as error:
+        first = " ".join(str(error).split())[:160]
+        raise ConfigError(f"Spark does not start ({first}): it needs Java 17 or newer and its JARs; see {log}") from error
+    if not config.provided:
+        session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _settings(config: SparkConfig) -> dict[str, str]:
+    temp = tempfile.gettempdir()
+    return {
         **_OWN_SETTINGS,
         "spark.jars.packages": ",".join(config.packages),
         "spark.driver.memory": config.driver_memory,
         "spark.sql.shuffle.partitions": str(config.shuffle_partitions),
         # GraphFrames' iterations checkpoint there; every executor must see it.
-        "spark.checkpoint.dir": config.checkpoint_dir or f"{tempfile.gettempdir()}/medreason-checkpoint",
-        "spark.sql.warehouse.dir": tempfile.gettempdir() + "/spark-warehouse",
+        "spark.checkpoint.dir": config.checkpoint_dir or f"{temp}/medreason-checkpoint",
+        "spark.sql.warehouse.dir": f"{temp}/spark-warehouse",
         **config.conf,
     }
-    for key, value in settings.items():
-        builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session
 
 
-def _provided() -> SparkSession:
+@contextmanager
+def _stderr_to(log: Path) -> Iterator[None]:
+    """A JVM that starts inside keeps its stderr in `log`: 60 lines of dependency resolution are nobody's reading."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        return SparkSession.builder.getOrCreate()
-    except Exception as error:
-        raise ConfigError(f"spark.provided is true and no Spark session can be had: {error}") from error
+        os.dup2(target, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(target)
 
 
 if __name__ == "__main__":

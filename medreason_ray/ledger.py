@@ -27,11 +27,12 @@ from pyarrow import fs
 
 from conf.tables import REPLIES, Table
 
-# Bytes of a request_id: 64 hex digits.
+# A request_id, 64 hex digits, as bytes.
 _ID = "S32"
 # Appends meet other actors' appends and never conflict, but each must find a free version number.
 _COMMIT_RETRIES = 50
 _READERS = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
@@ -50,6 +51,10 @@ class Known:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def files(self) -> set[str]:
+        """The files that were read."""
+        return set(self.pieces["uri"].to_pylist())
 
     def known(self, request_ids: Sequence[str], *, retry: str = "none") -> npt.NDArray[np.bool_]:
         """Which requests need not be asked, as a mask; with retry `failed` the failed ones must be."""
@@ -144,7 +149,7 @@ class _Piece(NamedTuple):
 
 
 def _ids(request_ids: pa.Array) -> npt.NDArray[np.bytes_]:
-    """(n,) ids of 64 hex digits as 32 bytes each, in their order; the digits lie end to end, so one call decodes all."""
+    """(n,) ids of 64 hex digits as 32 bytes each, in their order; the digits are joined, so one call decodes all."""
     digits = pc.binary_join(pa.ListArray.from_arrays([0, len(request_ids)], request_ids), "")[0].as_buffer()
     return np.frombuffer(binascii.unhexlify(digits), _ID)
 

@@ -30,8 +30,8 @@ Requests = Callable[[Row], list[Request]]
 """The requests of a row; pure. Raises Rejected where the row cannot be asked about."""
 OpenEngine = Callable[[EngineConfig], Engine]
 
-# Blocks that an actor works on at once, so that requests of the next are in flight while the last of one come back: with
-# 64 in flight and replies after 0.1 to 1 s, 10,000 requests took 116 s one block at a time, 91 s so; 86 s is ideal.
+# Blocks that an actor works on at once, so that the next one's requests are in flight while the last of one come back:
+# with 64 in flight and replies after 0.1 to 1 s, 10,000 requests took 116 s block by block, 91 s so; 86 s is ideal.
 _CALLS = 4
 
 # New objects before Python looks for cycles, which rows do not have; at 700, its default, a batch of 256 cases took
@@ -45,8 +45,7 @@ class Asked:
 
     rows: int
     asked: int
-    failed: int
-    """Of those asked."""
+    """Requests that the ledger did not hold before, or held as failed."""
     known: Known
     """The ledger behind it."""
 
@@ -89,10 +88,10 @@ def ask_missing(
             "open_engine": open_engine,
         },
     )
-    total = {"rows": 0, "asked": 0, "failed": 0}
-    for batch in counted.iter_batches(batch_format="pyarrow", batch_size=None):
-        total = {name: count + (pc.sum(batch[name]).as_py() or 0) for name, count in total.items()}
-    return Asked(**total, known=ledger.read(stage) if total["asked"] else known)
+    seen = sum(pc.sum(batch["rows"]).as_py() or 0 for batch in counted.iter_batches(batch_format="pyarrow"))
+    # Counted in the ledger: an actor that dies takes its own counts with it.
+    since = ledger.read(stage, skip=known.files())
+    return Asked(rows=seen, asked=len(since), known=ledger.read(stage) if len(since) else known)
 
 
 def _actors(engine: EngineConfig) -> int:
@@ -141,18 +140,18 @@ class Asker:
         self._requests = requests
         self._known = ray.get(known)
         # An actor that Ray starts again must not ask what the one before it has committed since.
-        self._since = ledger.read(stage, skip=set(self._known.pieces["uri"].to_pylist()))
+        self._since = ledger.read(stage, skip=self._known.files())
         self._config = engine
         self._engine = open_engine(engine)
         self._in_flight = asyncio.Semaphore(engine.concurrency)
         self._writer = BlockWriter(ledger, engine.commit_rows, engine.concurrency)
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
-        """Ask what is missing of a batch; one row of counts, once the last reply is committed."""
+        """Ask what is missing of a batch; one row, its number of rows, once the last reply is committed."""
         missing = self._missing(batch)
         self._writer.expect(len(missing))
-        failed = await asyncio.gather(*(self._ask(request) for request in missing))
-        return pa.table({"rows": [len(batch)], "asked": [len(missing)], "failed": [sum(failed)]})
+        await asyncio.gather(*(self._ask(request) for request in missing))
+        return pa.table({"rows": [len(batch)]})
 
     def _missing(self, batch: pa.Table) -> list[Request]:
         """The batch's requests that the ledger does not hold, each once."""
@@ -163,15 +162,14 @@ class Asker:
         known = self._known.known(ids, retry=retry) | self._since.known(ids, retry=retry)
         return [request for request, is_known in zip(asked.values(), known.tolist(), strict=True) if not is_known]
 
-    async def _ask(self, request: Request) -> bool:
-        """Ask one request and wait until its reply is committed; true when it failed."""
+    async def _ask(self, request: Request) -> None:
+        """Ask one request and wait until its reply is committed."""
         await self._writer.reserve()
         async with self._in_flight:
             started = time.monotonic()
             reply = await _reply(self._engine, request)
             seconds = time.monotonic() - started
         await self._writer.put(_ledger_row(request, reply, seconds))
-        return reply.reply is None
 
 
 async def _reply(engine: Engine, request: Request) -> ModelReply:

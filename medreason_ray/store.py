@@ -39,7 +39,8 @@ class RayStore:
         self._join()
         if not found.file_uris():
             return ray.data.from_arrow(TABLES[table].schema.empty_table())
-        return ray.data.read_delta(self._lake.uri(table), version=found.version())
+        uri, options = self._lake.uri(table), self._lake.storage_options
+        return ray.data.read_delta(uri, version=found.version(), storage_options=options)
 
     def read_arrow(self, table: str, *, reader: str = "the reader") -> pa.Table:
         """A small table as it is now.

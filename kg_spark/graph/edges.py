@@ -6,6 +6,8 @@ nodes stay apart.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -28,7 +30,6 @@ _RELATION = (
     ("polarity", "string"),
     ("kind", "string"),
     ("may_carry", "boolean"),
-    ("licence", "string"),
 )
 
 
@@ -63,7 +64,7 @@ def orient(
     good = _turned(judged.where("reason is null"))
     detail = F.concat_ws(" | ", "src_key", "relation", "display_relation", "dst_key")
     return Facts(
-        edges=_once(session, good, order),
+        edges=_once(good, order),
         rejected=judged.where("reason is not null").select("file", "line", "reason", detail.alias("detail")),
         accepted_lines=judged.where("reason is null").count(),
     )
@@ -97,17 +98,18 @@ def _end_flaw(end: str) -> Column:
 
 def _declared(session: SparkSession, ends: DataFrame, extra: Path | None) -> DataFrame:
     """The row of relations.yaml that each statement falls under, as r_ columns; null where there is none."""
-    columns = ("vocabulary", "relation", "display_relation")
+    columns = ("source", "vocabulary", "relation", "display_relation")
     rows = []
     for stated in ends.select(*columns).where("relation is not null").distinct().collect():
         found = find_relation(stated["vocabulary"], stated["relation"], stated["display_relation"] or "", extra)
         if found is not None:
-            rows.append((*stated, *[getattr(found, name) for name, _ in _RELATION]))
+            spdx = found.licence or licence(stated["source"], found.relation).spdx
+            rows.append((*stated, *[getattr(found, name) for name, _ in _RELATION], spdx))
     schema = ", ".join(f"{name} string" for name in columns)
-    schema += "".join(f", r_{name} {kind}" for name, kind in _RELATION)
+    schema += "".join(f", r_{name} {kind}" for name, kind in _RELATION) + ", r_licence string"
     table = F.broadcast(session.createDataFrame(rows, schema)).alias("declared")
     same = [ends[name].eqNullSafe(F.col(f"declared.{name}")) for name in columns]
-    return ends.join(table, same[0] & same[1] & same[2], "left").drop(*[F.col(f"declared.{name}") for name in columns])
+    return ends.join(table, reduce(and_, same), "left").drop(*[F.col(f"declared.{name}") for name in columns])
 
 
 def _judge(declared: DataFrame) -> DataFrame:
@@ -136,7 +138,7 @@ def _turned(good: DataFrame) -> DataFrame:
     )
 
 
-def _once(session: SparkSession, good: DataFrame, order: Sequence[str]) -> DataFrame:
+def _once(good: DataFrame, order: Sequence[str]) -> DataFrame:
     """One row a fact; relation.yaml's columns come from the most trusted source that states it."""
     ranks = F.create_map(*[F.lit(part) for rank, name in enumerate(order) for part in (name, rank)])
     shown = F.coalesce("display_relation", "r_display", "r_relation")
@@ -149,9 +151,10 @@ def _once(session: SparkSession, good: DataFrame, order: Sequence[str]) -> DataF
     grouped = stated.groupBy("src", "relation", "display_relation", "dst").agg(
         F.min(F.struct(*declared)).alias("best"),
         F.array_sort(F.collect_set(F.struct("rank", "source"))).getField("source").alias("sources"),
-        F.collect_set("r_licence").alias("own_licences"),
+        F.array_sort(F.collect_set("r_licence")).alias("licences"),
+        F.count_if(F.col("r_licence").isNull()).alias("unknown"),
     )
-    edges = grouped.select(
+    return grouped.select(
         digest(F.col("src"), F.col("relation"), F.col("display_relation"), F.col("dst")).alias("edge_id"),
         "src",
         "relation",
@@ -159,22 +162,9 @@ def _once(session: SparkSession, good: DataFrame, order: Sequence[str]) -> DataF
         "dst",
         *[F.col(f"best.{name}").alias(name.removeprefix("r_")) for name in declared[1:]],
         "sources",
-        "own_licences",
+        # SPDX of every source that states the fact; null when one is unknown.
+        F.when(F.col("unknown") == 0, F.array_join("licences", " OR ")).alias("licence"),
     )
-    return _licensed(session, edges)
-
-
-def _licensed(session: SparkSession, edges: DataFrame) -> DataFrame:
-    """SPDX of every source that states the fact, joined by OR; null when one is unknown."""
-    pairs = edges.select(F.explode("sources").alias("source"), "relation").distinct().collect()
-    rows = [(row["source"], row["relation"], licence(row["source"], row["relation"]).spdx) for row in pairs]
-    table = session.createDataFrame(rows, "source string, relation string, spdx string")
-    by_source = F.broadcast(table.groupBy("relation").agg(F.map_from_entries(F.collect_list(F.struct("source", "spdx"))).alias("spdx")))
-    known = F.transform("sources", lambda source: F.coalesce(F.col("spdx")[source], F.array_join("own_licences", " OR ")))
-    found = F.when(F.exists(known, lambda text: text == ""), F.lit(None)).otherwise(
-        F.array_join(F.array_sort(F.array_distinct(known)), " OR ")
-    )
-    return edges.join(by_source, "relation", "left").withColumn("licence", found).drop("spdx", "own_licences")
 
 
 def with_cost(edges: DataFrame, damping: float) -> DataFrame:

@@ -5,6 +5,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from kg_spark.graph.merge import Merged
+from kg_spark.sources.graph import union
 
 
 def placed(nodes: DataFrame, edges: DataFrame) -> DataFrame:
@@ -47,15 +48,16 @@ def profile(nodes: DataFrame, edges: DataFrame, merged: Merged) -> list[Count]:
     assert conflicts is not None
     assert degrees is not None
     shared = nodes.where(F.size("sources") > 1)
-    counted = [
-        *_count("nodes_by_type", nodes, F.col("type")),
-        *_count("nodes_by_source", nodes, F.explode("sources")),
-        *_count("edges_by_relation", edges, F.concat_ws(" | ", "relation", "display_relation")),
-        *_count("edges_by_kind", edges, F.col("kind")),
-        *_count("edges_by_source", edges, F.explode("sources")),
-        *_count("shared_by_type", shared, F.col("type")),
-        *_count("merged_by", shared, F.col("merged_by")),
+    named = [
+        _named("nodes_by_type", nodes, F.col("type")),
+        _named("nodes_by_source", nodes, F.explode("sources")),
+        _named("edges_by_relation", edges, F.concat_ws(" | ", "relation", "display_relation")),
+        _named("edges_by_kind", edges, F.col("kind")),
+        _named("edges_by_source", edges, F.explode("sources")),
+        _named("shared_by_type", shared, F.col("type")),
+        _named("merged_by", shared, F.col("merged_by")),
     ]
+    counted = union(named).groupBy("section", "name").count().orderBy("section", "name").collect()
     return [
         ("graph", "nodes", float(nodes.count())),
         ("graph", "edges", float(edges.count())),
@@ -65,11 +67,10 @@ def profile(nodes: DataFrame, edges: DataFrame, merged: Merged) -> list[Count]:
         ("graph", "shared_nodes_of_other_types", float(conflicts[1])),
         ("graph", "ambiguous_xrefs", float(len(merged.ambiguous))),
         *[("degree_quantile", str(q), float(v)) for q, v in zip(_QUANTILES, degrees[0] or [], strict=False)],
-        *counted,
+        *[(row["section"], row["name"], float(row["count"])) for row in counted],
         *[("ambiguous_xref", pair, 1.0) for pair in merged.ambiguous],
     ]
 
 
-def _count(section: str, frame: DataFrame, name: Column) -> list[Count]:
-    rows = frame.select(name.alias("name")).groupBy("name").count().orderBy("name").collect()
-    return [(section, row["name"] or "", float(row["count"])) for row in rows]
+def _named(section: str, frame: DataFrame, name: Column) -> DataFrame:
+    return frame.select(F.lit(section).alias("section"), name.alias("name"))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType
+from pyspark.sql.types import ArrayType, StringType
 
-from conf.identity import name_key, node_id
+from conf.identity import member_xrefs, name_key, node_id
 from conf.outcome import Reason
 from conf.semantics import canonical_type
 
@@ -23,7 +23,12 @@ def _curie(vocabulary: str, raw_id: str | None, raw_type: str | None, raw_source
     return node_id(vocabulary, raw_id, raw_type, raw_source or "") if raw_id and raw_type else None
 
 
+def _members(vocabulary: str, raw_id: str | None, raw_type: str | None, raw_source: str | None) -> list[str]:
+    return list(member_xrefs(vocabulary, raw_id, raw_type, raw_source or "")) if raw_id and raw_type else []
+
+
 _node_id = F.udf(_curie, StringType(), useArrow=True)
+_member_xrefs = F.udf(_members, ArrayType(StringType()), useArrow=True)
 _type = F.udf(lambda vocabulary, raw: canonical_type(vocabulary, raw) if raw else None, StringType(), useArrow=True)
 _name_key = F.udf(lambda name: name_key(name) if name else None, StringType(), useArrow=True)
 
@@ -50,6 +55,7 @@ def resolve(statements: DataFrame) -> SourceNodes:
     )
     named = (
         distinct.withColumn("node_id", _node_id("vocabulary", "raw_id", "raw_type", "raw_source"))
+        .withColumn("xrefs", F.array_union("xrefs", _member_xrefs("vocabulary", "raw_id", "raw_type", "raw_source")))
         .withColumn("type", _type("vocabulary", "raw_type"))
         .withColumn("name_key", _name_key("name"))
         .withColumn("reason", _flaw())

@@ -68,60 +68,61 @@ def _distances(nodes: DataFrame, steps: DataFrame, landmarks: list[str], *, roun
     """Hops between landmarks and the nodes that lie within `rounds` of them: landmark, node, hops."""
     # A pair of neighbours once: messages go both ways along it.
     links = steps.where("here < there").select(F.col("here").alias("src"), F.col("there").alias("dst"))
-    blocks = [landmarks[first : first + _BLOCK] for first in range(0, len(landmarks), _BLOCK)] or [[]]
-    return reduce(DataFrame.union, (each for block in blocks for each in _sweep(nodes, links, block, rounds)))
+    blocks = [landmarks[first : first + _BLOCK] for first in range(0, len(landmarks), _BLOCK)]
+    nowhere = nodes.sparkSession.createDataFrame([], "landmark string, node string, hops int")
+    return reduce(DataFrame.union, (each for block in blocks for each in _sweep(nodes, links, block, rounds)), nowhere)
 
 
 def _sweep(nodes: DataFrame, links: DataFrame, landmarks: list[str], rounds: int) -> Iterator[DataFrame]:
     """What each round learns, the first that a landmark is at itself; as `_distances`."""
-    session = nodes.sparkSession
-    rows = [(name, bit // _WORD, _signed(1 << bit % _WORD), bit) for bit, name in enumerate(landmarks)]
-    bits = session.createDataFrame(rows, "landmark string, word int, mask long, bit int")
-    words = [f"w{number}" for number in range(math.ceil(len(landmarks) / _WORD) or 1)]
-    known = nodes.join(F.broadcast(bits), F.col("node_id") == F.col("landmark"), "left").select(
-        F.col("node_id").alias("id"),
-        *[F.when(F.col("word") == n, F.col("mask")).otherwise(F.lit(0)).alias(word) for n, word in enumerate(words)],
-    )
+    width = math.ceil(len(landmarks) / _WORD)
+    rows = [(name, bit, _words(bit, width)) for bit, name in enumerate(landmarks)]
+    bits = F.broadcast(nodes.sparkSession.createDataFrame(rows, "landmark string, bit int, words array<bigint>"))
+    nothing = F.array_repeat(F.lit(0).cast("bigint"), width)
+    known = nodes.select(F.col("node_id").alias("id")).join(bits, F.col("id") == F.col("landmark"), "left")
+    known = known.select("id", F.coalesce("words", nothing).alias("known"))
     yield bits.select("landmark", F.col("landmark").alias("node"), F.lit(0).alias("hops"))
     for hops in range(1, rounds + 1):
         # Cut here, or every round computes all earlier ones three times.
         known = known.localCheckpoint()
-        heard = _tell(GraphFrame(known, links), words).select("id", "heard")
-        news = known.join(heard, "id").select(
-            "id", *[_without(F.col("heard")[word], F.col(word)).alias(word) for word in words]
+        learnt = known.join(_heard(GraphFrame(known, links), width), "id").select(
+            "id",
+            "known",
+            F.zip_with("heard", "known", lambda new, old: new.bitwiseAND(F.bitwise_not(old))).alias("news"),
         )
-        news = news.where(" or ".join(f"{word} != 0" for word in words)).localCheckpoint()
-        yield _spelled(news, words).join(F.broadcast(bits), "bit").select("landmark", "node", F.lit(hops).alias("hops"))
-        known = known.union(news).groupBy("id").agg(*[F.bit_or(word).alias(word) for word in words])
+        learnt = learnt.where(F.exists("news", lambda word: word != 0)).localCheckpoint()
+        yield _spelled(learnt).join(bits, "bit").select("landmark", "node", F.lit(hops).alias("hops"))
+        known = known.join(learnt.select("id", "news"), "id", "left").select(
+            "id", F.zip_with("known", F.coalesce("news", nothing), lambda old, new: old.bitwiseOR(new)).alias("known")
+        )
 
 
-def _signed(word: int) -> int:
-    return word - (1 << _WORD) if word >> (_WORD - 1) else word
+def _words(bit: int, width: int) -> list[int]:
+    """One bit set in `width` signed words."""
+    value = 1 << bit % _WORD
+    words = [0] * width
+    words[bit // _WORD] = value - (1 << _WORD) if value >> (_WORD - 1) else value
+    return words
 
 
-def _tell(graph: GraphFrame, words: list[str]) -> DataFrame:
-    """One round: id, heard (a struct of words), for every node that has a neighbour."""
-    said = [F.struct(*[end[word].alias(word) for word in words]) for end in _ends()]
-    message = AggregateMessages.msg
-    heard = F.struct(*[F.bit_or(message[word]).alias(word) for word in words]).alias("heard")
-    answer: DataFrame = graph.aggregateMessages(heard, sendToSrc=said[1], sendToDst=said[0])
-    return answer
+def _heard(graph: GraphFrame, width: int) -> DataFrame:
+    """One round: id, heard (words), for every node that has a neighbour.
+
+    Words travel as one array: as a column each, the optimiser's constraints double with every column, and 16 of them
+    kept it busy for minutes.
+    """
+    heard = F.array(*[F.bit_or(AggregateMessages.msg[word]) for word in range(width)]).alias("heard")
+    told: DataFrame = graph.aggregateMessages(
+        heard, sendToSrc=AggregateMessages.dst["known"], sendToDst=AggregateMessages.src["known"]
+    )
+    return told.select("id", "heard")
 
 
-def _ends() -> tuple[Column, Column]:
-    return AggregateMessages.src, AggregateMessages.dst
-
-
-def _without(new: Column, old: Column) -> Column:
-    return new.bitwiseAND(F.bitwise_not(old))
-
-
-def _spelled(news: DataFrame, words: list[str]) -> DataFrame:
+def _spelled(learnt: DataFrame) -> DataFrame:
     """One row a set bit: node, bit."""
-    pieces = [F.struct(F.lit(n).alias("word"), F.col(word).alias("value")) for n, word in enumerate(words)]
-    piece = news.select(F.col("id").alias("node"), F.explode(F.array(*pieces)).alias("piece")).where("piece.value != 0")
-    places = F.expr(f"filter(sequence(0, {_WORD - 1}), place -> getbit(piece.value, place) = 1)")
-    place = piece.select("node", F.col("piece.word").alias("word"), F.explode(places).alias("place"))
+    word = learnt.select(F.col("id").alias("node"), F.posexplode("news").alias("word", "value")).where("value != 0")
+    places = F.expr(f"filter(sequence(0, {_WORD - 1}), place -> getbit(value, place) = 1)")
+    place = word.select("node", "word", F.explode(places).alias("place"))
     return place.select("node", (F.col("word") * _WORD + F.col("place")).alias("bit"))
 
 

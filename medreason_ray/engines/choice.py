@@ -8,7 +8,7 @@ def open_engine(config: EngineConfig) -> Engine:
     """The engine, ready to be asked; called once on each actor."""
     match config.name:
         case "template":
-            from medreason_ray.engines.template import TemplateEngine  # noqa: PLC0415  one engine's imports only
+            from medreason_ray.engines.template import TemplateEngine
 
             return TemplateEngine()
 

@@ -1,6 +1,6 @@
 """What is asked of an engine and what it answers: the same for a rule, a local model and an endpoint.
 
-`request_id` holds whatever could change the reply and nothing else, so that the ledger knows a question it has paid for.
+`request_id` holds whatever could change the reply and nothing else, so that the ledger knows what was paid for.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """A writer that follows rules: it walks the best paths and states each edge's own sentence, nothing more.
 
-No model is needed, so the demo, the tests and a first look at one's own graph run anywhere. It claims no cause, excludes
-no option and draws no inference: what it says is as true as the graph.
+No model is needed, so the demo, the tests and a first look at one's own graph run anywhere. It claims no cause,
+excludes no option and draws no inference: what it says is as true as the graph.
 """
 
 import json

@@ -77,7 +77,7 @@ def run(
         units_in=asked.rows,
         rejects=rejects,
         facts={"failed": str(failed)},
-        notices=(f"{asked.asked} requests asked, {failed} failed",),
+        notices=(f"{asked.asked} requests asked; {failed} cases without a reply",),
     )
 
 

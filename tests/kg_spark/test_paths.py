@@ -21,7 +21,7 @@ from kg_spark.paths import search
 from kg_spark.paths.arrow import nested
 from kg_spark.paths.csr import Index, build_index, open_index
 from kg_spark.stages import find_paths
-from tests.kg_spark.graphs import KG, Edge, World, index_of, name, oracle, random_graph, relation
+from tests.kg_spark.path_graphs import KG, Edge, World, index_of, name, oracle, random_graph, relation
 
 BOUND = 1_000_000
 

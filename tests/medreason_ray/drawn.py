@@ -1,0 +1,39 @@
+"""Cases drawn in words, for the tests of the stages that read them."""
+
+import json
+
+from conf.identity import digest
+
+
+def case(
+    number: int, paths: tuple[str, ...] = ("A treats B, B presents C", "A causes D, D resembles C"), **changes
+) -> dict:
+    """A case of drawn paths, cheapest first; a step is `X verb Y`, parallel edges are joined by /."""
+    index: dict[tuple[str, str, str], int] = {}
+    shown = []
+    for cost, drawn in enumerate(paths):
+        hops = [[tuple(edge.split()) for edge in hop.split("/")] for hop in drawn.split(", ")]
+        steps = [[index.setdefault(edge, len(index)) for edge in hop] for hop in hops]
+        shown.append({"path_id": digest(drawn), "text": drawn, "hops": len(hops), "cost": cost, "steps": steps})
+    edges = [
+        {"edge_id": digest(*e), "src": e[0], "relation": e[1], "dst": e[2], "sentence": " ".join(e) + "."}
+        for e in index
+    ]
+    pair = {"side": "answer", "option_key": "A", "source": "A", "target": "C", "paths": shown}
+    row = {
+        "question_id": digest("case", str(number)),
+        "question": f"What does finding {number} lead to?",
+        "options": [{"key": "A", "text": "C"}, {"key": "B", "text": "E"}],
+        "answer_key": "A",
+        "answer": "C",
+        "flags": [],
+        "answer_margin": 1.0,
+        "pairs": [pair],
+        "edges": edges,
+        "kg_version": "drawn",
+    }
+    return row | changes
+
+
+def said(*edges: str, support: str = "kg", text: str = "So it is.") -> str:
+    return json.dumps({"steps": [{"text": text, "support": support, "edges": edges}], "conclusion": "C."})
