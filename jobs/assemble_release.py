@@ -27,5 +27,10 @@ def main(run: Run) -> None:
     say(f"  files: {', '.join(str(folder / name) for name in _FILES)}")
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("assemble_release", main)
+
+
+if __name__ == "__main__":
+    cli()

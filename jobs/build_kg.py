@@ -13,5 +13,10 @@ def main(run: Run) -> None:
     run.record(run.spark.run(step("build_kg"), build_kg.run, load=load, config=run.config.kg))
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("build_kg", main)
+
+
+if __name__ == "__main__":
+    cli()

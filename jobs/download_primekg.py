@@ -30,5 +30,10 @@ def main(run: Run) -> None:
     say(f"{path} is whole; build the graph with kg.sources='[{{name: primekg, format: primekg, edges: {path}}}]'")
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("download_primekg", main)
+
+
+if __name__ == "__main__":
+    cli()

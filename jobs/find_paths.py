@@ -21,5 +21,10 @@ def main(run: Run) -> None:
     run.record(run.spark.run(step("build_cases"), build_cases.run, config=run.config.cases))
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("find_paths", main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -22,5 +22,10 @@ def main(run: Run) -> None:
     )
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("generate_chains", main)
+
+
+if __name__ == "__main__":
+    cli()

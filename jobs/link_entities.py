@@ -15,5 +15,10 @@ def main(run: Run) -> None:
     )
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("link_entities", main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -13,5 +13,10 @@ def main(run: Run) -> None:
     run.record(run.spark.run(step("load_questions"), load_questions.run, load=load, config=run.config.questions))
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("load_questions", main)
+
+
+if __name__ == "__main__":
+    cli()

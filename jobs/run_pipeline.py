@@ -33,5 +33,10 @@ def main(run: Run) -> None:
     say(f"\nThe lake is {run.lake.root}; a person starts with {run.lake.path('export')}/card.md and release.jsonl")
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("run_pipeline", main)
+
+
+if __name__ == "__main__":
+    cli()

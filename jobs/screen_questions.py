@@ -11,5 +11,10 @@ def main(run: Run) -> None:
     run.record(run.spark.run(step("screen_questions"), screen_questions.run, purpose=purpose))
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("screen_questions", main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -16,5 +16,10 @@ def main(run: Run) -> None:
         check_closed(run.lake)
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The console script."""
     run_job("show_funnel", main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -142,11 +142,8 @@ def layout(
     Args:
         n: nodes.
         edge_ids: (m, 8)
-        src: (m) node numbers, as `dst`.
-        dst: (m)
-        symmetric: (m)
-        relation: (m) codes from 0.
-        cost: (m) 1/65536.
+        src, dst: (m) node numbers.
+        symmetric, relation, cost: (m); codes from 0, 1/65536.
     """
     rank = np.argsort(edge_ids.view(">u8").ravel(), kind="stable")
     src, dst, cost = src[rank], dst[rank], cost[rank]

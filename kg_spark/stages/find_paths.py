@@ -63,12 +63,10 @@ def run(
             (kg_spark.paths.csr.ensure_index).
     """
     pairs = _pairs(screened, links, nodes, config).persist()
+    index = open_csr(nodes, edges) if config.engine == "csr" else None
     apart = pairs.where("source != target")
-    if config.engine == "csr":
-        found = _by_csr(apart, nodes, open_csr(nodes, edges), config)
-    else:
-        found = _by_graphframes(apart, nodes, edges, config)
-    found = found.persist()
+    found = _by_csr(apart, nodes, index, config) if index else _by_graphframes(apart, nodes, edges, config)
+    found.persist()
     missing = (F.size("paths") == 0) & ~F.col("truncated")
     paths = found.where(~missing).select(
         *PATHS.key,

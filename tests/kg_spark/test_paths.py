@@ -17,7 +17,7 @@ from conf import identity
 from conf.outcome import ContractError, Outcome
 from conf.tables import PATH, PATHS
 from kg_spark.columns import conform
-from kg_spark.paths import search
+from kg_spark.paths import graphframes, search
 from kg_spark.paths.arrow import nested
 from kg_spark.paths.csr import Index, build_index, open_index
 from kg_spark.stages import find_paths
@@ -138,7 +138,12 @@ def compiled(world: World, tmp_path_factory: pytest.TempPathFactory) -> Compiled
 
 
 @pytest.mark.slow
-def test_both_engines_give_equal_tables(world: World, compiled: Compiled, tmp_path: Path) -> None:
+def test_both_engines_give_equal_tables(
+    world: World, compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that a few landmarks fill more than one word and more than one block.
+    monkeypatch.setattr(graphframes, "_WORD", 8)
+    monkeypatch.setattr(graphframes, "_BLOCK", 24)
     joined = world.run(tmp_path, engine="graphframes")
     assert len(compiled.rows) > 20
     assert rows(joined) == compiled.rows

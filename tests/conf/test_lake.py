@@ -1,0 +1,97 @@
+"""What readers refuse: a table that is not there, of another schema version, or torn between two runs."""
+
+import dataclasses
+
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from conf.flow import step
+from conf.lake import Lake, user_metadata
+from conf.loading import load
+from conf.outcome import ConfigError, ContractError
+from conf.tables import TABLES
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(load([f"lake.root={tmp_path}/lake"]))
+
+
+def put(lake, name, fingerprint, version=1):
+    table = dataclasses.replace(TABLES[name], version=version)
+    text = user_metadata(step("link_entities"), table, fingerprint, {})
+    write_deltalake(
+        lake.uri(name),
+        table.schema.empty_table(),
+        mode="overwrite",
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": text}),
+    )
+
+
+def test_a_missing_table_names_the_job_that_writes_it(lake):
+    with pytest.raises(ContractError, match="table 'links'.*run link_entities first"):
+        lake.checked("links", reader="screen_questions")
+
+
+def test_a_table_of_another_schema_version_is_refused(lake):
+    put(lake, "mentions", "a", version=7)
+    put(lake, "links", "a", version=7)
+    with pytest.raises(ContractError, match="schema version 7, this software reads version 1: run link_entities again"):
+        lake.checked("links", reader="screen_questions")
+
+
+def test_a_table_that_lacks_a_column_is_refused(lake):
+    put(lake, "mentions", "a")
+    put(lake, "links", "a")
+    table = DeltaTable(lake.uri("links"))
+    text = user_metadata(step("link_entities"), TABLES["links"], "a", {})
+    write_deltalake(
+        table,
+        TABLES["links"].schema.empty_table().drop_columns(["score"]),
+        mode="overwrite",
+        schema_mode="overwrite",
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": text}),
+    )
+    with pytest.raises(ContractError, match="lacks column 'score'"):
+        lake.checked("links", reader="screen_questions")
+
+
+def test_siblings_of_two_runs_are_refused(lake):
+    put(lake, "mentions", "a")
+    put(lake, "links", "b")
+    with pytest.raises(ContractError, match="'links' and 'mentions' come from different runs"):
+        lake.checked("links", reader="screen_questions")
+
+
+def test_maintenance_keeps_a_table_up_to_date(lake):
+    put(lake, "mentions", "a")
+    put(lake, "links", "a")
+    DeltaTable(lake.uri("links")).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    assert lake.is_current(step("link_entities"), "a")
+
+
+def test_somebody_else_s_write_does_not(lake):
+    put(lake, "mentions", "a")
+    put(lake, "links", "a")
+    write_deltalake(lake.uri("links"), TABLES["links"].schema.empty_table(), mode="overwrite")
+    assert not lake.is_current(step("link_entities"), "a")
+
+
+@pytest.mark.parametrize("root", ["/proc/lake", "/dev/null/lake"])
+def test_a_lake_that_cannot_be_written_to_is_refused_before_any_work(root):
+    with pytest.raises(ConfigError, match="cannot be written to"):
+        Lake(load([f"lake.root={root}"])).check_writable()
+
+
+def test_a_failed_request_makes_its_step_stale_only_when_retrying(tmp_path):
+    for retry, current in (("none", True), ("failed", False)):
+        lake = Lake(load([f"lake.root={tmp_path}/lake", f"engine.retry={retry}"]))
+        for name in ("chains", "verdicts"):
+            text = user_metadata(step("generate_chains"), TABLES[name], "a", {"failed": "3"})
+            write_deltalake(
+                lake.uri(name),
+                TABLES[name].schema.empty_table(),
+                mode="overwrite",
+                commit_properties=CommitProperties(custom_metadata={"userMetadata": text}),
+            )
+        assert lake.is_current(step("generate_chains"), "a") is current
