@@ -97,7 +97,7 @@ def member_xrefs(vocabulary: str, raw_id: str, raw_type: str, raw_source: str = 
 
 
 def _own_prefix(vocabulary: str, raw_id: str) -> str | None:
-    from conf import semantics  # noqa: PLC0415  it needs name_key: at the top, the two would import each other
+    from conf import semantics
 
     prefix, _, local = raw_id.strip().partition(":")
     own = vocabulary == "biolink" and _OWN_PREFIX.fullmatch(prefix) and local and not any(map(str.isspace, local))
@@ -106,7 +106,7 @@ def _own_prefix(vocabulary: str, raw_id: str) -> str | None:
 
 def _curie_rule(vocabulary: str, raw_id: str, raw_type: str, raw_source: str) -> "tuple[CurieRule, str] | None":
     """The first rule that the raw id fits, with what it caught; None when none does."""
-    from conf import semantics  # noqa: PLC0415  it needs name_key: at the top, the two would import each other
+    from conf import semantics
 
     written = "".join(char for char in raw_id if unicodedata.category(char) not in {"Cc", "Cf"}).strip()
     mark = semantics.separator(vocabulary)

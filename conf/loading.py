@@ -123,8 +123,8 @@ def keys(section: type = Config, prefix: str = "") -> Iterator[tuple[str, Any, s
 
 
 def _sections() -> set[type]:
-    found = {hint for hint in typing.get_type_hints(Config).values() if is_dataclass(hint)}
-    return {*found, DownloadConfig}
+    hints = typing.get_type_hints(Config).values()
+    return {hint for hint in hints if isinstance(hint, type) and is_dataclass(hint)} | {DownloadConfig}
 
 
 def _field_docs(section: type) -> dict[str, str]:

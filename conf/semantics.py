@@ -114,7 +114,9 @@ def relations(extra: Path | None = None) -> tuple[Relation, ...]:
     return tuple(rows)
 
 
-def find_relation(vocabulary: str, relation: str, display_relation: str = "", extra: Path | None = None) -> Relation | None:
+def find_relation(
+    vocabulary: str, relation: str, display_relation: str = "", extra: Path | None = None
+) -> Relation | None:
     """The row for a raw relation: the one for its label, else the one for any label, else None (to be rejected)."""
     rows = _by_key(extra)
     key = relation_key(vocabulary, relation)
@@ -148,16 +150,23 @@ def separator(vocabulary: str) -> str | None:
 @cache
 def curie_rules(vocabulary: str, raw: str) -> tuple[CurieRule, ...]:
     """The rules for a raw prefix, source or type, in the order in which they are tried; empty when it is unknown."""
-    rows = [row for row in _packaged("types.yaml")["curies"] if row["vocabulary"] == vocabulary and _plain(raw) in _raws(row)]
+    rows = [
+        row
+        for row in _packaged("types.yaml")["curies"]
+        if row["vocabulary"] == vocabulary and _plain(raw) in _raws(row)
+    ]
     return tuple(
-        CurieRule(local=re.compile(row["local"], re.ASCII), curie=row["curie"], members=row.get("members")) for row in rows
+        CurieRule(local=re.compile(row["local"], re.ASCII), curie=row["curie"], members=row.get("members"))
+        for row in rows
     )
 
 
 @cache
 def generic_names() -> frozenset[tuple[str, str]]:
     """(canonical type, name_key) of the nodes too general to start or end a path."""
-    return frozenset((kind, name_key(name)) for kind, names in _packaged("generic.yaml")["names"].items() for name in names)
+    return frozenset(
+        (kind, name_key(name)) for kind, names in _packaged("generic.yaml")["names"].items() for name in names
+    )
 
 
 @cache
@@ -198,7 +207,7 @@ def _by_key(extra: Path | None) -> Mapping[tuple[str, str, str | None], Relation
 
 
 @cache
-def _packaged(name: str) -> Any:  # noqa: ANN401  the parsed YAML of one of our own files, whose shape the tests hold
+def _packaged(name: str) -> Any:
     return yaml.safe_load(files("conf").joinpath(name).read_text("utf-8"))
 
 
@@ -243,7 +252,9 @@ def _check_meaning(row: Relation, where: str) -> None:
     types = _vocabulary(row.vocabulary, where)["types"]
     _check(where, "unknown type", {end for end in (row.subject, row.object) if end} - types.keys(), types)
     if row.symmetric and (row.phrase, row.subject) != (row.inverse_phrase, row.object):
-        msg = f"{where}: {_named(row.key)} is symmetric, so its two phrases, and its subject and object, must be the same"
+        msg = (
+            f"{where}: {_named(row.key)} is symmetric, so its two phrases, and its subject and object, must be the same"
+        )
         raise ConfigError(msg)
 
 

@@ -115,7 +115,9 @@ NODES = Table(
         column("number", I32, "rank of node_id, from 0: the row of the CSR index"),
         column("component", I32, "smallest number in the node's connected component"),
         column("sources", TEXTS, "sources that state the node, in the order of kg.sources"),
-        column("merged_by", TEXT, "curie, xref or name where sources met, joined by +; empty where one source states it"),
+        column(
+            "merged_by", TEXT, "curie, xref or name where sources met, joined by +; empty where one source states it"
+        ),
     ),
 )
 
@@ -235,7 +237,9 @@ PATHS = Table(
         column("target", TEXT, "nodes.node_id, linked on the answer or option side"),
         column("truncated", FLAG, "true when paths.max_expansions cut the search: better paths may exist"),
         column("ranker", TEXT, "what put the paths in order"),
-        column("paths", pa.list_(PATH), "best first: nodes, every edge of each step, whether it is walked from src to dst"),
+        column(
+            "paths", pa.list_(PATH), "best first: nodes, every edge of each step, whether it is walked from src to dst"
+        ),
         column("kg_version", TEXT, "content digest of the graph"),
     ),
 )
@@ -252,7 +256,9 @@ CASES = Table(
         column("answer", TEXT, "questions.answer"),
         column("flags", TEXTS, "screened.flags; NO_RIVAL where no other option has a path"),
         column("answer_margin", F64, "best score to the answer less best to any other option; null without options"),
-        column("pairs", pa.list_(CASE_PAIR), "pairs with their best paths; a path's steps number rows of `edges` from 0"),
+        column(
+            "pairs", pa.list_(CASE_PAIR), "pairs with their best paths; a path's steps number rows of `edges` from 0"
+        ),
         column("edges", pa.list_(CASE_EDGE), "every edge of those paths once, best path first, with its sentence"),
         column("kg_version", TEXT, "paths.kg_version"),
     ),

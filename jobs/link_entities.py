@@ -9,9 +9,7 @@ def main(run: Run) -> None:
     """Link questions, answers and options to nodes."""
     config = run.config
     run.record(
-        run.ray.run(
-            step("link_entities"), link_entities.run, config=config.links, batch_rows=config.ray.batch_rows
-        )
+        run.ray.run(step("link_entities"), link_entities.run, config=config.links, batch_rows=config.ray.batch_rows)
     )
 
 

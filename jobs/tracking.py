@@ -109,7 +109,9 @@ class Tracker:
                 mlflow.set_experiment(self._config.tracking.experiment)
         except (MlflowException, OSError) as error:
             first = " ".join(str(error).split())[:200]
-            raise ConfigError(f"tracking.uri '{uri}' cannot be used: {first}; tracking.enabled=false logs nothing") from error
+            raise ConfigError(
+                f"tracking.uri '{uri}' cannot be used: {first}; tracking.enabled=false logs nothing"
+            ) from error
 
 
 def flat(config: Config) -> dict[str, str]:

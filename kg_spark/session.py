@@ -45,7 +45,9 @@ def open_session(config: SparkConfig) -> SparkSession:
             session = builder.getOrCreate()
     except (PySparkException, RuntimeError, OSError) as error:
         first = " ".join(str(error).split())[:160]
-        raise ConfigError(f"Spark does not start ({first}): it needs Java 17 or newer and its JARs; see {log}") from error
+        raise ConfigError(
+            f"Spark does not start ({first}): it needs Java 17 or newer and its JARs; see {log}"
+        ) from error
     if not config.provided:
         session.sparkContext.setLogLevel("ERROR")
     return session

@@ -109,7 +109,7 @@ class SparkStore:
         if step.unit_table is None:
             assert outcome.units_out is not None, f"{step.name} must count its units out"
             return outcome.units_out
-        return frames[step.unit_table].select(*step.unit_key).distinct().count()
+        return int(frames[step.unit_table].select(*step.unit_key).distinct().count())
 
     def _write(self, table: Table, frame: DataFrame, metadata: str, slice_of: str | None = None) -> None:
         """Replace a table, or one step's slice of it, in one commit."""
@@ -124,4 +124,4 @@ class SparkStore:
 
 
 def _by_reason(rejects: DataFrame) -> list[Any]:
-    return rejects.groupBy("entity", "reason").count().collect()
+    return list(rejects.groupBy("entity", "reason").count().collect())

@@ -16,12 +16,12 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
 from pyarrow import fs
 from ray.data import Datasink
+from ray.data._internal.execution.interfaces import TaskContext
 from ray.data.block import Block, BlockAccessor
 from ray.data.datasource import WriteResult
-from ray.data._internal.execution.interfaces import TaskContext  # noqa: PLC2701  the type Datasink.write is given
 
 
-class ReplaceTable(Datasink[list[AddAction]]):
+class ReplaceTable(Datasink[list[AddAction]]):  # type: ignore[misc]  # Ray ships no types
     """Replaces the table at `uri` by the rows of a Dataset."""
 
     def __init__(self, uri: str, schema: pa.Schema, metadata: str, storage_options: dict[str, str] | None) -> None:

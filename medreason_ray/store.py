@@ -131,7 +131,7 @@ def arrow_table(table: DeltaTable, schema: pa.Schema, where: str = "true") -> pa
     does not.
     """
     names = ", ".join(f'"{name}"' for name in schema.names)
-    rows = QueryBuilder().register("t", table).execute(f"select {names} from t where {where}").read_all()
+    rows = QueryBuilder().register("t", table).execute(f"select {names} from t where {where}").read_all()  # noqa: S608  our own names
     return pa.table(rows).cast(schema)
 
 
@@ -149,7 +149,7 @@ def _named(step: Step, found: Dataset | None) -> pa.Table:
     """The stage's rejects as rows of the table: with the step, and each reason's sentence."""
     if found is None or found.count() == 0:
         return REJECTS.schema.empty_table()
-    table = pa.concat_tables([batch for batch in found.iter_batches(batch_format="pyarrow", batch_size=None)])
+    table = pa.concat_tables(list(found.iter_batches(batch_format="pyarrow", batch_size=None)))
     reasons = table["reason"].to_pylist()
     table = table.append_column("step", pa.array([step.name] * len(table), pa.string()))
     table = table.append_column("meaning", pa.array([Reason[name].value for name in reasons], pa.string()))

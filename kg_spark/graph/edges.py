@@ -130,7 +130,7 @@ def _judge(declared: DataFrame) -> DataFrame:
 
 
 def _turned(good: DataFrame) -> DataFrame:
-    """src and dst as the fact runs: declared types first, sorted when symmetric."""
+    """Src and dst as the fact runs: declared types first, sorted when symmetric."""
     back = F.col("turned") | (F.col("r_symmetric") & (F.col("dst_node_id") < F.col("src_node_id")))
     back = F.when(F.col("r_symmetric"), F.col("dst_node_id") < F.col("src_node_id")).otherwise(back)
     return good.withColumn("src", F.when(back, F.col("dst_node_id")).otherwise(F.col("src_node_id"))).withColumn(
@@ -147,7 +147,16 @@ def _once(good: DataFrame, order: Sequence[str]) -> DataFrame:
         .withColumn("display_relation", shown)
         .withColumn("relation", F.col("r_relation"))
     )
-    declared = ("rank", "r_predicate", "r_symmetric", "r_phrase", "r_inverse_phrase", "r_polarity", "r_kind", "r_may_carry")
+    declared = (
+        "rank",
+        "r_predicate",
+        "r_symmetric",
+        "r_phrase",
+        "r_inverse_phrase",
+        "r_polarity",
+        "r_kind",
+        "r_may_carry",
+    )
     grouped = stated.groupBy("src", "relation", "display_relation", "dst").agg(
         F.min(F.struct(*declared)).alias("best"),
         F.array_sort(F.collect_set(F.struct("rank", "source"))).getField("source").alias("sources"),

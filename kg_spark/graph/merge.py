@@ -74,7 +74,12 @@ def _candidates(nodes: DataFrame, xrefs: DataFrame, *, merge_names: bool) -> lis
     own = nodes.select(F.col("node_id").alias("a"), F.explode("xrefs").alias("b"))
     declared = xrefs.select("a", "b").unionByName(own)
     declared = declared.where(~F.col("a").startswith(_GROUPED) & ~F.col("b").startswith(_GROUPED))
-    by_xref = declared.where("a <> b").distinct().join(one, F.col("one.node_id") == F.col("a")).join(other, F.col("other.node_id") == F.col("b"))
+    by_xref = (
+        declared.where("a <> b")
+        .distinct()
+        .join(one, F.col("one.node_id") == F.col("a"))
+        .join(other, F.col("other.node_id") == F.col("b"))
+    )
     found = [("xref", _collect(by_xref))]
     if merge_names:
         same = (F.col("one.type") == F.col("other.type")) & (F.col("one.name_key") == F.col("other.name_key"))
@@ -95,7 +100,8 @@ def _settle(
     targets: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for source, a, target, b in pairs:
         targets[source, a, target].add(b)
-    clear, unclear = [], []
+    clear: list[Pair] = []
+    unclear: list[Pair] = []
     for source, a, target, b in pairs:
         (clear if len(targets[source, a, target]) == 1 else unclear).append((source, a, target, b))
     found: dict[str, str] = {}

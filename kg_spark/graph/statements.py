@@ -18,7 +18,6 @@ _IDENTITY = ("source", "vocabulary", "key", "raw_id", "raw_source", "raw_type", 
 _NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 
 
-
 def _curie(vocabulary: str, raw_id: str | None, raw_type: str | None, raw_source: str | None) -> str | None:
     return node_id(vocabulary, raw_id, raw_type, raw_source or "") if raw_id and raw_type else None
 
@@ -66,7 +65,9 @@ def resolve(statements: DataFrame) -> SourceNodes:
 
 def _flaw() -> Column:
     return (
-        F.when(F.col("raw_id").isNull() | F.col("raw_type").isNull() | F.col("name").isNull(), _name(Reason.MISSING_FIELD))
+        F.when(
+            F.col("raw_id").isNull() | F.col("raw_type").isNull() | F.col("name").isNull(), _name(Reason.MISSING_FIELD)
+        )
         .when(F.col("name").rlike(_NUMBER), _name(Reason.NAME_IS_NUMBER))
         .when(F.col("type").isNull(), _name(Reason.UNKNOWN_TYPE))
         .when(F.col("node_id").isNull(), _name(Reason.UNKNOWN_PREFIX))

@@ -142,21 +142,21 @@ def layout(
     Args:
         n: nodes.
         edge_ids: (m, 8)
-        src, dst: (m) node numbers.
-        symmetric, relation, cost: (m); codes from 0, 1/65536.
+        src: (m) node numbers.
+        dst: (m) node numbers.
+        symmetric: (m)
+        relation: (m) codes from 0.
+        cost: (m) 1/65536.
     """
     rank = np.argsort(edge_ids.view(">u8").ravel(), kind="stable")
     src, dst, cost = src[rank], dst[rank], cost[rank]
-    there = 4 * relation[rank] + np.where(symmetric[rank], 3, 1)
-    back = 4 * relation[rank] + np.where(symmetric[rank], 3, 2)
+    there, back = (4 * relation[rank] + np.where(symmetric[rank], 3, way) for way in (1, 2))
     rows = np.flatnonzero(src != dst).astype(np.int32)
     owner, target = np.concatenate([src[rows], dst[rows]]), np.concatenate([dst[rows], src[rows]])
     edge_row, price = np.concatenate([rows, rows]), np.concatenate([cost[rows], cost[rows]])
     order = np.lexsort((edge_row, price, target, owner))
-    offsets = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(owner, minlength=n), out=offsets[1:])
     arrays: dict[str, NDArray[Any]] = {
-        "offsets": offsets,
+        "offsets": np.cumsum(np.bincount(owner + 1, minlength=n + 1), dtype=np.int64),
         "target": target[order].astype(np.int32),
         "cost": price[order].astype(np.int32),
         "edge_row": edge_row[order],

@@ -17,7 +17,7 @@ from kg_spark.questions.adapters import split_object
 
 
 def read_records(session: SparkSession, file: QuestionFileConfig, key: str) -> DataFrame:
-    """number (from 1) and line (a JSON object as text) of every record; blank lines are none.
+    """Number (from 1) and line (a JSON object as text) of every record; blank lines are none.
 
     Args:
         session: Spark.

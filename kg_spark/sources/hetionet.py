@@ -16,8 +16,12 @@ def read(session: SparkSession, source: SourceConfig, key: str) -> RawGraph:
     """The two files as statements; `key` is the config key of the source, for errors."""
     if source.nodes is None:
         raise ConfigError(f"{key}.nodes must be given: Hetionet's edges do not carry names")
-    nodes = read_delimited(session, source.nodes, [("id",), ("name",), ("kind",)], source=source.name, key=f"{key}.nodes")
-    edges = read_delimited(session, source.edges, [("source",), ("metaedge",), ("target",)], source=source.name, key=f"{key}.edges")
+    nodes = read_delimited(
+        session, source.nodes, [("id",), ("name",), ("kind",)], source=source.name, key=f"{key}.nodes"
+    )
+    edges = read_delimited(
+        session, source.edges, [("source",), ("metaedge",), ("target",)], source=source.name, key=f"{key}.edges"
+    )
     stated = nodes.rows.select(
         *node_statement(source, F.col("id"), F.col("id"), F.col("kind"), F.col("name")),
         F.lit("").alias("raw_source"),

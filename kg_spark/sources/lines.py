@@ -55,7 +55,9 @@ def read_delimited(
     header, tail = _ends(path, name, key)
     columns = [column.strip().strip('"') for column in header.lstrip("\ufeff").split(separator)]
     _check_columns(name, columns, required, separator)
-    lines = session.read.text(path).select(F.lit(name).alias("file"), F.regexp_replace("value", "\r$", "").alias("line"))
+    lines = session.read.text(path).select(
+        F.lit(name).alias("file"), F.regexp_replace("value", "\r$", "").alias("line")
+    )
     lines = lines.where((F.col("line") != header) & (F.trim("line") != ""))
     split = lines.withColumn("fields", _split(separator, columns))
     whole = F.size("fields") == len(columns)

@@ -27,7 +27,9 @@ def read(session: SparkSession, source: SourceConfig, key: str) -> RawGraph:
     if source.nodes is None:
         raise ConfigError(f"{key}.nodes must be given: a file with id, name and type")
     nodes = read_delimited(session, source.nodes, [_ID, _NAME, _TYPE], source=source.name, key=f"{key}.nodes")
-    edges = read_delimited(session, source.edges, [_SUBJECT, _PREDICATE, _OBJECT], source=source.name, key=f"{key}.edges")
+    edges = read_delimited(
+        session, source.edges, [_SUBJECT, _PREDICATE, _OBJECT], source=source.name, key=f"{key}.edges"
+    )
     stated = nodes.rows.select(
         *node_statement(source, _field(nodes, _ID), _field(nodes, _ID), _field(nodes, _TYPE), _field(nodes, _NAME)),
         F.lit("").alias("raw_source"),

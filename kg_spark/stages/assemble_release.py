@@ -15,9 +15,7 @@ from kg_spark import columns
 _UNKNOWN = "unknown"
 
 
-def run(
-    questions: DataFrame, cases: DataFrame, chains: DataFrame, verdicts: DataFrame, edges: DataFrame
-) -> Outcome:
+def run(questions: DataFrame, cases: DataFrame, chains: DataFrame, verdicts: DataFrame, edges: DataFrame) -> Outcome:
     """Check every chain and release the sound ones.
 
     Args:
@@ -30,7 +28,9 @@ def run(
     cited = _cited(chains, cases, edges).persist()
     checks = _checks(chains, cited).persist()
     order = Window.partitionBy("question_id").orderBy(F.desc_nulls_last("grounded"), "sample", "chain_id")
-    judged = chains.join(checks, "chain_id").withColumn("place", F.row_number().over(order)).where("place = 1").persist()
+    judged = (
+        chains.join(checks, "chain_id").withColumn("place", F.row_number().over(order)).where("place = 1").persist()
+    )
     sound = judged.where("grounded = 1")
     release = columns.conform(_rows(sound, questions, cases, verdicts, cited), RELEASE).persist()
     lost = judged.where("grounded is null or grounded < 1").select(
@@ -64,7 +64,9 @@ def _cited(chains: DataFrame, cases: DataFrame, edges: DataFrame) -> DataFrame:
         "sources", "licence",
     )  # fmt: skip
     joined = claims.join(real, "edge_id", "left").join(shown, ["question_id", "path_id", "edge_id"], "left")
-    same = (F.col("src") == F.col("r_src")) & (F.col("relation") == F.col("r_relation")) & (F.col("dst") == F.col("r_dst"))
+    same = (
+        (F.col("src") == F.col("r_src")) & (F.col("relation") == F.col("r_relation")) & (F.col("dst") == F.col("r_dst"))
+    )
     holds = F.coalesce(same & F.col("in_case"), F.lit(False))
     return joined.withColumn("holds", holds)
 
@@ -96,9 +98,7 @@ def _count(supports: Column, kind: str) -> Column:
     return F.size(F.filter(supports, lambda support: support == kind))
 
 
-def _rows(
-    sound: DataFrame, questions: DataFrame, cases: DataFrame, verdicts: DataFrame, cited: DataFrame
-) -> DataFrame:
+def _rows(sound: DataFrame, questions: DataFrame, cases: DataFrame, verdicts: DataFrame, cited: DataFrame) -> DataFrame:
     """The columns of `release`."""
     asked = questions.select(
         F.col("question_id"),
@@ -122,7 +122,9 @@ def _rows(
         *[F.col(name) for name in joined.columns if name not in {"evidence", "sources"}],
         _evidence().alias("evidence"),
         F.coalesce("sources", F.array().cast("array<string>")).alias("sources"),
-        F.array_sort(F.array_union(own, F.coalesce("edge_licences", F.array().cast("array<string>")))).alias("licences"),
+        F.array_sort(F.array_union(own, F.coalesce("edge_licences", F.array().cast("array<string>")))).alias(
+            "licences"
+        ),
         F.lit("loose").alias("tier"),
     )
 

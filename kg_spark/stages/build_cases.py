@@ -30,7 +30,9 @@ def run(
     numbered = _numbered(_steps(shown), _sentences(nodes, edges)).persist()
     pairs = _pairs(shown, numbered, nodes)
     asked = screened.join(questions.drop("flags"), "question_id")
-    with_paths = asked.join(pairs, "question_id").join(_edges(numbered), "question_id").join(_best(paths), "question_id")
+    with_paths = (
+        asked.join(pairs, "question_id").join(_edges(numbered), "question_id").join(_best(paths), "question_id")
+    )
     open_question = F.size("options") == 0
     own_best = F.col("best_answer")
     margin = F.when(~open_question, F.coalesce(own_best - F.col("best_option"), own_best))
@@ -94,7 +96,15 @@ def _sentences(nodes: DataFrame, edges: DataFrame) -> DataFrame:
     named = edges.join(src, "src").join(dst, "dst")
     sentence = F.concat("src_name", F.lit(" "), "phrase", F.lit(" "), "dst_name", F.lit("."))
     return named.select(
-        "edge_id", "src", "relation", "dst", "phrase", "inverse_phrase", "src_name", "dst_name", sentence.alias("sentence")
+        "edge_id",
+        "src",
+        "relation",
+        "dst",
+        "phrase",
+        "inverse_phrase",
+        "src_name",
+        "dst_name",
+        sentence.alias("sentence"),
     )
 
 
@@ -111,7 +121,9 @@ def _edges(numbered: DataFrame) -> DataFrame:
     once = numbered.dropDuplicates(["question_id", "number"])
     edge = F.struct("number", "edge_id", "src", "relation", "dst", "sentence")
     listed = once.groupBy("question_id").agg(F.array_sort(F.collect_list(edge)).alias("edges"))
-    kept = F.transform("edges", lambda e: F.struct(*[e[c].alias(c) for c in ("edge_id", "src", "relation", "dst", "sentence")]))
+    kept = F.transform(
+        "edges", lambda e: F.struct(*[e[c].alias(c) for c in ("edge_id", "src", "relation", "dst", "sentence")])
+    )
     return listed.select("question_id", kept.alias("edges"))
 
 
@@ -126,7 +138,9 @@ def _pairs(shown: DataFrame, numbered: DataFrame, nodes: DataFrame) -> DataFrame
     )
     phrases = F.array_join(F.array_distinct(F.col("edges.words")), "; ")
     text = F.concat(F.lit(" -["), phrases, F.lit("]-> "), "right_name")
-    steps = hops.select("question_id", "place", F.struct("hop", F.col("edges.number").alias("numbers"), text.alias("text")).alias("s"))
+    steps = hops.select(
+        "question_id", "place", F.struct("hop", F.col("edges.number").alias("numbers"), text.alias("text")).alias("s")
+    )
     walked = steps.groupBy("question_id", "place").agg(F.array_sort(F.collect_list("s")).alias("s"))
     start = nodes.select(F.col("node_id").alias("source"), F.col("name").alias("start"))
     named = shown.join(start, "source").join(walked, ["question_id", "place"])

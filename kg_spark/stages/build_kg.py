@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from conf.config import KgConfig
-from conf.identity import node_id
+from conf.identity import digest, node_id
 from conf.outcome import ConfigError, ContractError, Outcome
 from conf.semantics import generic_names
 from conf.tables import EDGES, NODES
@@ -87,7 +87,7 @@ def kg_version(nodes: DataFrame, edges: DataFrame) -> str:
         columns.content_digest(columns.conform(nodes, NODES), NODES.stable_columns),
         columns.content_digest(columns.conform(edges, EDGES), EDGES.stable_columns),
     )
-    return columns.identity.digest(*parts)
+    return digest(*parts)
 
 
 def _xrefs(session: SparkSession, paths: Sequence[str]) -> DataFrame:
@@ -162,7 +162,9 @@ def _notices(
         listed = ", ".join(f"{kind} {count}" for kind, count in shared.items()) or "none"
         lines.append(f"nodes shared by two or more sources: {listed}")
         unclear = _section(counts, "graph").get("ambiguous_xrefs", 0)
-        lines.append(f"cross-references with several targets, which merged nothing: {unclear} (graph_profile lists them)")
+        lines.append(
+            f"cross-references with several targets, which merged nothing: {unclear} (graph_profile lists them)"
+        )
     cut = rejected.where(F.col("reason") == "TRUNCATED_LINE").select("file", "line").collect()
     lines += [f"{row['file']} ends in the middle of a line: '{row['line'][:80]}'" for row in cut]
     return tuple(lines)

@@ -92,7 +92,9 @@ def _parser(file: QuestionFileConfig) -> Callable[[Iterator[pa.RecordBatch]], It
 
     def parse(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = [_row(file, number, line) for number, line in zip(*[c.to_pylist() for c in batch.columns], strict=True)]
+            rows = [
+                _row(file, number, line) for number, line in zip(*[c.to_pylist() for c in batch.columns], strict=True)
+            ]
             for row in rows:
                 row |= {"licence": terms.spdx, "is_test_set": terms.benchmark}
             yield pa.RecordBatch.from_pylist(rows, schema=_PARSED)
@@ -102,9 +104,9 @@ def _parser(file: QuestionFileConfig) -> Callable[[Iterator[pa.RecordBatch]], It
 
 def _row(file: QuestionFileConfig, number: int, line: str) -> dict[str, Any]:
     """One record as a row of `questions`, or with its fate."""
+    if "\ufffd" in line:
+        return {"line": line, "fate": {"reason": Reason.NOT_UTF8.name, "detail": ""}}
     try:
-        if "\ufffd" in line:
-            raise Rejected(Reason.NOT_UTF8)
         found = parse_line(file.format, line, number)
     except Rejected as error:
         return {"line": line, "fate": {"reason": error.reason.name, "detail": error.detail}}
@@ -130,7 +132,7 @@ def _row(file: QuestionFileConfig, number: int, line: str) -> dict[str, Any]:
 def _check_share(name: str, parsed: DataFrame, share: float) -> int:
     """Records of the file."""
     rows = parsed.groupBy("fate.reason").count().collect()
-    total = sum(row["count"] for row in rows)
+    total = sum(int(row["count"]) for row in rows)
     bad = {row["reason"]: row["count"] for row in rows if row["reason"]}
     if sum(bad.values()) > share * total:
         worst = max(sorted(bad), key=lambda reason: bad[reason])

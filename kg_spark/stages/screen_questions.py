@@ -19,7 +19,9 @@ _KINDS = {
     "combination": Reason.ANSWER_COMBINATION,
     "statement": Reason.ANSWER_STATEMENT,
 }
-_EMPTY_WORDS = frozenset("a an and as at by for from in into of on or the to with without".split())
+_EMPTY_WORDS = frozenset(
+    ["a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "of", "on", "or", "the", "to", "with", "without"]
+)
 _WORD = re.compile(r"\w+")
 
 
@@ -33,9 +35,13 @@ def run(questions: DataFrame, mentions: DataFrame, links: DataFrame, *, purpose:
         purpose: release.purpose.
     """
     work = questions.where("role = 'work'")
-    sides = links.where("side in ('question', 'answer')").groupBy("question_id").agg(
-        F.max(F.col("side") == "question").alias("question_linked"),
-        F.max(F.col("side") == "answer").alias("answer_linked"),
+    sides = (
+        links.where("side in ('question', 'answer')")
+        .groupBy("question_id")
+        .agg(
+            F.max(F.col("side") == "question").alias("question_linked"),
+            F.max(F.col("side") == "answer").alias("answer_linked"),
+        )
     )
     same = Window.partitionBy(*[_squeezed(name) for name in ("question", "answer")], _options()).orderBy("question_id")
     judged = (
@@ -89,8 +95,10 @@ def _spans(mentions: DataFrame, links: DataFrame) -> DataFrame:
     best = F.get("candidates", F.lit(0))["node_id"]
     told = mentions.where("side = 'answer'").select("question_id", "start", "end", best.alias("node_id"))
     linked = links.where("side = 'answer'").select("question_id", "node_id").distinct()
-    return told.join(linked, ["question_id", "node_id"]).groupBy("question_id").agg(
-        F.collect_list(F.struct("start", "end")).alias("spans")
+    return (
+        told.join(linked, ["question_id", "node_id"])
+        .groupBy("question_id")
+        .agg(F.collect_list(F.struct("start", "end")).alias("spans"))
     )
 
 

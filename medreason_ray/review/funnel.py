@@ -43,7 +43,7 @@ _QUERIES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
         "links by side, method and length of the name",
         ("side", "method", "characters", "links"),
         ("links",),
-        f"select side, method, {_LENGTH} size, count(*) n from links group by side, method, size order by 1, 2, 3",
+        f"select side, method, {_LENGTH} size, count(*) n from links group by side, method, size order by 1, 2, 3",  # noqa: S608
     ),
     (
         "pairs by hops of the shortest path",

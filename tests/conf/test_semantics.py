@@ -64,7 +64,9 @@ def test_every_relation_and_label_of_primekg_has_a_row() -> None:
 
 
 def test_primekg_has_thirty_relations_and_no_row_for_another() -> None:
-    assert {row.relation for row in relations() if row.vocabulary == "primekg"} == {row["relation"] for row in primekg_shape()}
+    assert {row.relation for row in relations() if row.vocabulary == "primekg"} == {
+        row["relation"] for row in primekg_shape()
+    }
 
 
 @pytest.mark.parametrize("label", ["target", "enzyme", "carrier", "transporter"])
@@ -113,7 +115,9 @@ def test_every_predicate_of_drugmechdb_has_a_row() -> None:
     assert len(predicates) == 67
 
 
-@pytest.mark.parametrize("written", ["biolink:has_phenotype", "has phenotype", "biolink:Has_Phenotype", " has_phenotype "])
+@pytest.mark.parametrize(
+    "written", ["biolink:has_phenotype", "has phenotype", "biolink:Has_Phenotype", " has_phenotype "]
+)
 def test_a_biolink_predicate_is_found_however_it_is_written(written: str) -> None:
     assert find_relation("biolink", written) == find_relation("biolink", "has phenotype") is not None
 
@@ -127,7 +131,9 @@ def test_a_relation_nobody_declared_has_no_row() -> None:
 
 def test_place_taxon_likeness_and_contraindication_end_a_path_but_do_not_carry() -> None:
     ends = {"location", "taxon", "similarity"}
-    assert [row for row in relations() if row.may_carry and (row.kind in ends or row.polarity == "contraindicated")] == []
+    assert [
+        row for row in relations() if row.may_carry and (row.kind in ends or row.polarity == "contraindicated")
+    ] == []
 
 
 def test_an_association_is_never_worded_as_a_cause() -> None:
@@ -142,9 +148,17 @@ def test_a_treatment_runs_one_way() -> None:
 
 
 def test_a_reversed_predicate_reads_as_its_twin() -> None:
-    twins = [("causes", "caused by"), ("produces", "produced by"), ("disrupts", "disrupted by"), ("has part", "part of")]
+    twins = [
+        ("causes", "caused by"),
+        ("produces", "produced by"),
+        ("disrupts", "disrupted by"),
+        ("has part", "part of"),
+    ]
     rows = [(find_relation("biolink", one), find_relation("biolink", other)) for one, other in twins]
-    assert all(one and other and (one.phrase, one.inverse_phrase) == (other.inverse_phrase, other.phrase) for one, other in rows)
+    assert all(
+        one and other and (one.phrase, one.inverse_phrase) == (other.inverse_phrase, other.phrase)
+        for one, other in rows
+    )
 
 
 def test_only_relations_within_one_type_are_symmetric() -> None:
@@ -218,7 +232,7 @@ def test_every_node_type_of_the_data_is_known() -> None:
 
 def test_every_raw_type_leads_to_a_canonical_one() -> None:
     canonical = {row.type for row in semantics.node_types()}
-    raw = semantics._packaged("types.yaml")["vocabularies"].values()  # noqa: SLF001
+    raw = semantics._packaged("types.yaml")["vocabularies"].values()
     assert {kind for vocabulary in raw for kind in vocabulary["types"].values()} == canonical
 
 
@@ -281,8 +295,12 @@ def test_every_node_of_the_primekg_sample_has_an_id() -> None:
 def test_every_line_of_the_demo_graph_is_understood() -> None:
     demo = Path(semantics.__file__).parent / "demo"
     with (demo / "nodes.tsv").open(encoding="utf-8") as nodes, (demo / "edges.tsv").open(encoding="utf-8") as edges:
-        unknown = [row for row in csv.DictReader(nodes, delimiter="\t") if node_id("biolink", row["id"], row["label"]) is None]
-        unknown += [row for row in csv.DictReader(edges, delimiter="\t") if not find_relation("biolink", row["predicate"])]
+        unknown = [
+            row for row in csv.DictReader(nodes, delimiter="\t") if node_id("biolink", row["id"], row["label"]) is None
+        ]
+        unknown += [
+            row for row in csv.DictReader(edges, delimiter="\t") if not find_relation("biolink", row["predicate"])
+        ]
     assert unknown == []
 
 
@@ -338,11 +356,16 @@ def test_a_raw_id_becomes_its_curie(vocabulary: str, raw_id: str, raw_type: str,
         ("biolink", "", "", ""),
     ],
 )
-def test_what_cannot_be_read_one_way_only_is_unknown(vocabulary: str, raw_id: str, raw_type: str, raw_source: str) -> None:
+def test_what_cannot_be_read_one_way_only_is_unknown(
+    vocabulary: str, raw_id: str, raw_type: str, raw_source: str
+) -> None:
     assert node_id(vocabulary, raw_id, raw_type, raw_source) is None
 
 
-@given(st.integers(0, 9_999_999), st.sampled_from([("disease", "MONDO"), ("effect/phenotype", "HP"), ("anatomy", "UBERON")]))
+@given(
+    st.integers(0, 9_999_999),
+    st.sampled_from([("disease", "MONDO"), ("effect/phenotype", "HP"), ("anatomy", "UBERON")]),
+)
 def test_zeros_in_front_of_a_primekg_number_change_nothing(number: int, kind: tuple[str, str]) -> None:
     written = {node_id("primekg", f"{number:0{width}}", kind[0]) for width in range(9)}
     assert written == {f"{kind[1]}:{number:07}"}
@@ -356,7 +379,11 @@ def test_a_grouped_disease_stands_for_each_of_its_members(numbers: list[int]) ->
     assert member_xrefs("biolink", f"MONDO_grouped:{group}", "Disease") == members
 
 
-@given(st.text(max_size=30), st.sampled_from(["primekg", "hetionet", "biolink"]), st.sampled_from(["Disease", "pathway", "Drug"]))
+@given(
+    st.text(max_size=30),
+    st.sampled_from(["primekg", "hetionet", "biolink"]),
+    st.sampled_from(["Disease", "pathway", "Drug"]),
+)
 def test_whatever_a_file_holds_an_id_is_a_curie_or_unknown(text: str, vocabulary: str, raw_type: str) -> None:
     found = node_id(vocabulary, text, raw_type)
     assert found is None or node_id("biolink", found, "") == found
@@ -422,7 +449,7 @@ def test_a_published_test_set_is_a_benchmark(dataset: str, split: str | None, *,
 
 
 def test_no_benchmark_may_be_trained_on() -> None:
-    rows = semantics._packaged("licences.yaml")["datasets"]  # noqa: SLF001
+    rows = semantics._packaged("licences.yaml")["datasets"]
     assert [row for row in rows if row["benchmark"] == row["train"]] == []
 
 

@@ -52,9 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     subprocess.run([*locked, home / "locked.txt"], cwd=ROOT, **quiet)
     subprocess.run([uv, "venv", "--python", sys.executable, home / "env"], **quiet)
     python = home / "env" / "bin" / "python"
-    subprocess.run(
-        [uv, "pip", "install", "--python", python, f"{wheel}[spark]", "-r", home / "locked.txt"], **quiet
-    )
+    subprocess.run([uv, "pip", "install", "--python", python, f"{wheel}[spark]", "-r", home / "locked.txt"], **quiet)
     folder = home / "empty"
     folder.mkdir()
     return Place(folder, home / "env" / "bin")

@@ -16,7 +16,8 @@ def ask(folder, query, *tables):
     for name in tables:
         builder = builder.register(name, DeltaTable(str(folder / "lake" / "demo" / name)))
     found = builder.execute(query).read_all()
-    return [dict(zip(found.column_names, row, strict=True)) for row in zip(*[c.to_pylist() for c in found.columns])]
+    columns = [column.to_pylist() for column in found.columns]
+    return [dict(zip(found.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def files(folder):
@@ -74,7 +75,11 @@ def test_a_second_run_finds_nothing_to_do_and_writes_nothing(demo):
 def test_the_last_line_is_one_json_object(demo):
     _, done = demo
     summary = last_line(done)
-    assert (summary["job"], summary["status"], summary["steps"]["assemble_release"]["tables"]["release"]["version"]) == (
+    assert (
+        summary["job"],
+        summary["status"],
+        summary["steps"]["assemble_release"]["tables"]["release"]["version"],
+    ) == (
         "run_pipeline",
         "ok",
         0,

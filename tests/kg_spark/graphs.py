@@ -52,9 +52,7 @@ def rows(spark: SparkSession, lake: Path, table: str) -> list[dict[str, Any]]:
 def edge_texts(spark: SparkSession, lake: Path) -> list[str]:
     """Every edge as `name -[phrase]-> name`, sorted."""
     names = {row["node_id"]: row["name"] for row in rows(spark, lake, "nodes")}
-    return sorted(
-        f"{names[edge['src']]} {edge['phrase']} {names[edge['dst']]}" for edge in rows(spark, lake, "edges")
-    )
+    return sorted(f"{names[edge['src']]} {edge['phrase']} {names[edge['dst']]}" for edge in rows(spark, lake, "edges"))
 
 
 def reasons(spark: SparkSession, lake: Path) -> Mapping[str, str]:

@@ -97,7 +97,12 @@ def test_primekg_states_each_fact_twice_and_the_graph_once_as_it_runs(spark, tmp
 def test_sources_meet_by_curie_and_by_clear_cross_references_only(spark, tmp_path):
     one = triples(
         tmp_path,
-        ("DB:DB00001|Lepirudin|Drug", "DB:DB00002|Cetuximab|Drug", "DB:DB00003|Dornase|Drug", "GO:0006954|Flame|Pathway"),
+        (
+            "DB:DB00001|Lepirudin|Drug",
+            "DB:DB00002|Cetuximab|Drug",
+            "DB:DB00003|Dornase|Drug",
+            "GO:0006954|Flame|Pathway",
+        ),
         ("DB:DB00001|treats|GO:0006954",),
         "one",
     )
@@ -222,7 +227,9 @@ def test_hetionet_and_drugmechdb_meet(spark, tmp_path):
     )
     drugmechdb = f"{{name: drugmechdb, nodes: {REAL}/drugmechdb/nodes.tsv, edges: {REAL}/drugmechdb/edges.tsv.gz}}"
     lake = tmp_path / "lake"
-    built(configured(lake, hetionet, drugmechdb, kg__xrefs=f"[{REAL}/drugmechdb/xrefs.tsv]", kg__require_shared="[drug]"))
+    built(
+        configured(lake, hetionet, drugmechdb, kg__xrefs=f"[{REAL}/drugmechdb/xrefs.tsv]", kg__require_shared="[drug]")
+    )
     profile = {(row["section"], row["name"]): row["value"] for row in rows(spark, lake, "graph_profile")}
     shared = {name: value for (section, name), value in profile.items() if section == "shared_by_type"}
     assert shared["drug"] >= 1040
