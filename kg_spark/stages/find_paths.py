@@ -49,8 +49,7 @@ def run(
 ) -> Outcome:
     """The paths of every pair; a pair of one node, or without a path, is a reject.
 
-    A pair that `paths.max_expansions` cut before its ends met has a row with no path and `truncated` true, for there
-    may be one.
+    A pair that `max_expansions` cut before its ends met has a row without paths, `truncated`: there may be some.
 
     Args:
         screened: question_id.
@@ -59,8 +58,7 @@ def run(
         edges: edge_id, src, dst, symmetric, relation, cost.
         config: how far and how wide.
         kg_version: written into every row.
-        open_csr: makes the index of nodes and edges ready, when the engine is csr, and gives what opens it in a worker
-            (kg_spark.paths.csr.ensure_index).
+        open_csr: kg_spark.paths.csr.ensure_index, bound to its folders; called only when the engine is csr.
     """
     pairs = _pairs(screened, links, nodes, config).persist()
     index = open_csr(nodes, edges) if config.engine == "csr" else None
@@ -75,8 +73,8 @@ def run(
         _with_ids(F.col("paths")).alias("paths"),
         F.lit(kg_version).alias("kg_version"),
     )
-    same = _rejects(pairs.where("source = target"), Reason.SAME_NODE, nodes)
-    rejects = same.union(_rejects(found.where(missing), Reason.NO_PATH, nodes))
+    rejects = _rejects(pairs.where("source = target"), Reason.SAME_NODE, nodes)
+    rejects = rejects.union(_rejects(found.where(missing), Reason.NO_PATH, nodes))
     return Outcome(tables={"paths": paths}, rejects=rejects, units_in=pairs.count(), facts={"kg_version": kg_version})
 
 
