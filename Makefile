@@ -43,8 +43,9 @@ setup: java .venv/.ready
 	    $(PYTHON) -m venv .uv; fi; \
 	  .uv/bin/pip install -q uv; uv=.uv/bin/uv; fi; \
 	$$uv sync --locked --extra spark --quiet
-	@echo "fetching Spark's JARs (once)"
+	@echo "fetching Spark's JARs and compiling the path search (once)"
 	@$(BIN)/python -m kg_spark.session
+	@$(BIN)/python -c "from kg_spark.paths.search import compile_kernel; compile_kernel()"
 	@touch $@
 
 java:
