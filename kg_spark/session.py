@@ -20,6 +20,8 @@ _OWN_SETTINGS = {
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
+    # Plans of nested caches are printed at each adaptive step; unbounded they have filled a heap of 1 GB.
+    "spark.sql.maxPlanStringLength": "16384",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }

@@ -18,10 +18,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     config = SparkConfig(
         master="local[2]",
         shuffle_partitions=2,
-        driver_memory="1g",
+        driver_memory="2g",
         checkpoint_dir=str(tmp_path_factory.mktemp("checkpoints")),
         # On tables of a hundred rows most of the time is compilation, of plans and by the JVM.
-        conf={"spark.sql.codegen.wholeStage": "false", "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"},
+        conf={
+            "spark.sql.adaptive.enabled": "false",
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        },
     )
     session = open_session(config)
     yield session

@@ -60,7 +60,7 @@ def orient(
         extra: the user's own rows beside relations.yaml.
         order: sources, the most trusted first.
     """
-    judged = _judge(_declared(session, _ends(statements, *nodes), extra)).persist()
+    judged = _judge(_declared(session, _ends(statements, *nodes), extra)).localCheckpoint()
     good = _turned(judged.where("reason is null"))
     detail = F.concat_ws(" | ", "src_key", "relation", "display_relation", "dst_key")
     return Facts(

@@ -53,7 +53,7 @@ def merge(
     rows = [(old, _end(moved, old), rule) for old, (_, rule) in sorted(moved.items())]
     table = session.createDataFrame(rows, "node_id string, merged_id string, rule string")
     return Merged(
-        nodes=_fold(nodes, table, order),
+        nodes=_fold(nodes, table, order).localCheckpoint(),
         moved=table.select("node_id", "merged_id"),
         ambiguous=tuple(sorted(set(ambiguous))),
     )

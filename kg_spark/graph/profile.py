@@ -18,7 +18,7 @@ def placed(nodes: DataFrame, edges: DataFrame) -> DataFrame:
     ends = edges.select(F.explode(F.array("src", "dst")).alias("node_id"))
     degrees = ends.groupBy("node_id").agg(F.count("*").cast("int").alias("degree"))
     numbered = nodes.withColumn("number", (F.row_number().over(Window.orderBy("node_id")) - 1).cast("int"))
-    numbered = numbered.join(degrees, "node_id", "left").fillna(0, ["degree"]).persist()
+    numbered = numbered.join(degrees, "node_id", "left").fillna(0, ["degree"]).localCheckpoint()
     number = numbered.select("node_id", "number")
     pairs = (
         edges.select("src", "dst")

@@ -59,7 +59,7 @@ def resolve(statements: DataFrame) -> SourceNodes:
         .withColumn("name_key", _name_key("name"))
         .withColumn("reason", _flaw())
     )
-    judged = _settle_conflicts(named).persist()
+    judged = _settle_conflicts(named).localCheckpoint()
     return SourceNodes(nodes=_accepted(judged), keys=_keys(judged), verdicts=_verdicts(judged))
 
 
@@ -100,7 +100,7 @@ def _accepted(judged: DataFrame) -> DataFrame:
         F.array_distinct(F.flatten(F.collect_list("synonyms"))).alias("synonyms"),
         F.array_distinct(F.flatten(F.collect_list("xrefs"))).alias("xrefs"),
     )
-    return grouped.persist()
+    return grouped.localCheckpoint()
 
 
 def _keys(judged: DataFrame) -> DataFrame:

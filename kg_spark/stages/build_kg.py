@@ -1,5 +1,8 @@
 """raw files -> nodes, edges, graph_profile: the sources read, checked, merged and stated once.
 
+Frames that several others follow from are checkpointed (locally), which cuts their plans: with persist() alone Spark
+prints every plan inside every other one at each step, 19 s of a demo's build and at last out of memory.
+
 Every line of every file becomes a node or an edge, is merged into one (a fact that is stated twice, a node that two
 sources share) and counted, or is rejected with its content and a reason.
 """
@@ -62,8 +65,8 @@ def run(graphs: Sequence[RawGraph], xrefs: DataFrame, *, config: KgConfig) -> Ou
     rejected = union([*[graph.bad for graph in graphs], _bad_nodes(lines), found.rejected]).persist()
     files = {name: count for graph in graphs for name, count in graph.lines.items()}
     _check_share(rejected, files, config.max_reject_share)
-    edges = facts.with_cost(found.edges, config.damping).persist()
-    nodes = profile.placed(_generic(session, merged.nodes), edges).persist()
+    edges = facts.with_cost(found.edges, config.damping).localCheckpoint()
+    nodes = profile.placed(_generic(session, merged.nodes), edges).localCheckpoint()
     counts = profile.profile(nodes, edges, merged)
     shared = _section(counts, "shared_by_type")
     _check_shared(shared, config)

@@ -341,6 +341,11 @@ def test_a_raw_id_becomes_its_curie(vocabulary: str, raw_id: str, raw_type: str,
     assert node_id(vocabulary, raw_id, raw_type, raw_source) == curie
 
 
+def test_a_prefix_that_no_row_knows_is_the_graph_s_own_in_triples_only():
+    assert node_id("biolink", "NOWHERE:1", "Drug", "") == "NOWHERE:1"
+    assert node_id("hetionet", "NOWHERE::1", "Drug", "") is None
+
+
 @pytest.mark.parametrize(
     ("vocabulary", "raw_id", "raw_type", "raw_source"),
     [
@@ -352,7 +357,6 @@ def test_a_raw_id_becomes_its_curie(vocabulary: str, raw_id: str, raw_type: str,
         ("biolink", "GO:005507", "BiologicalProcess", ""),
         ("biolink", "UniProt:P3535", "Protein", ""),
         ("biolink", "MESH:C524865,MESH:C519125", "Drug", ""),
-        ("biolink", "NOWHERE:1", "Drug", ""),
         ("biolink", "", "", ""),
     ],
 )

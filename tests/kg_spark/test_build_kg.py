@@ -59,7 +59,7 @@ def test_every_line_becomes_a_node_or_an_edge_is_merged_or_is_rejected_with_its_
     assert edge_texts(spark, lake) == [
         "Insulin interacts at the molecular level with Insulin receptor",
         "Metformin prevents Type 2 diabetes",
-        "Metformin is used to treat Type 2 diabetes",
+        "Metformin treats Type 2 diabetes",
         "Polyuria is a manifestation of Type 2 diabetes",
     ]
 
