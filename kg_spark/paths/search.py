@@ -132,10 +132,9 @@ def search(
 
 def compile_kernel() -> None:
     """Set-up: compile the kernel for the types that an index gives it; later processes find it in the cache (11 s saved)."""
-    arrays = [np.array([0, 1, 2], np.int64), np.array([1, 0], np.int32), np.array([0, 0], np.int32)]
-    for array in arrays:
+    graph = Graph(np.array([0, 1, 2], np.int64), np.array([1, 0], np.int32), np.array([0, 0], np.int32))
+    for array in (graph.offsets, graph.target, graph.cost):
         array.flags.writeable = False  # as a memory-mapped file's
-    graph = Graph(*arrays)
     memory = scratch(graph, max_hops=4, max_expansions=10, top_k=1)
     one = np.array([0], np.int32)
     search(graph, memory, one, one + 1, one + 1, max_hops=4, max_expansions=10)
