@@ -2,12 +2,16 @@
 
 import gzip
 import random
+import subprocess
 
 import pytest
 
 from conf.identity import digest, edge_id
 from conf.lake import Lake
+from conf.loading import load
 from conf.outcome import ConfigError, ContractError
+from jobs import build_kg as build_kg_job
+from jobs._run import execute
 from tests.kg_spark.graphs import REAL, built, configured, edge_texts, reasons, rows, triples, write
 
 NODES = (
@@ -196,6 +200,26 @@ def test_a_gzip_file_cut_short_is_refused(spark, tmp_path):
     whole = gzip.compress((tmp_path / "mine" / "edges.tsv").read_bytes() * 100)
     (tmp_path / "mine" / "edges.tsv.gz").write_bytes(whole[: len(whole) // 2])
     _refused(configured(tmp_path / "lake", source), "cannot be read to its end")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of 48 kB, smaller than any graph."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@slow
+def test_a_full_disk_is_one_line_exit_code_2_and_no_graph(spark, tiny_disk, capsys):
+    arguments = ["profile=demo", f"lake.root={tiny_disk}/lake", "tracking.enabled=false"]
+    assert execute("build_kg", build_kg_job.main, arguments) == 2
+    assert "the disk of the lake is full" in capsys.readouterr().err
+    assert Lake(load(arguments)).report("nodes").version == -1
 
 
 @slow
