@@ -8,7 +8,7 @@ from jobs._say import say
 from kg_spark.export import export
 from kg_spark.stages import assemble_release
 from medreason_ray.review.card import card
-from medreason_ray.review.funnel import funnel
+from medreason_ray.review.funnel import ask, funnel
 
 _FILES = ("release.jsonl", "release.parquet", "card.md")
 
@@ -21,6 +21,9 @@ def main(run: Run) -> None:
     if report.up_to_date and all((folder / name).is_file() for name in _FILES):
         return
     export(run.spark.read("release"), folder)
+    names = ("question", "answer", "reasoning", "tier", "grounded", "model")
+    sample = ask(run.lake, ("release",), f"select {', '.join(names)} from release order by question_id limit 20")  # noqa: S608  our own names
+    run.tracker.sample({name: [row[n] for row in sample] for n, name in enumerate(names)}, "samples")
     graph, release = run.lake.commit("nodes"), run.lake.commit("release")
     facts = {**(graph.facts if graph else {}), **(release.facts if release else {})}
     (folder / "card.md").write_text(card(run.config, report, funnel(run.lake), facts), encoding="utf-8")

@@ -99,6 +99,10 @@ def test_mlflow_holds_a_parent_run_and_a_child_a_job(demo):
         "build_kg", "load_questions", "link_entities", "screen_questions", "find_paths", "generate_chains",
         "assemble_release", "show_funnel",
     }  # fmt: skip
+    artifacts = [
+        a.path for job in ("build_kg", "assemble_release") for a in client.list_artifacts(children[job].info.run_id)
+    ]
+    assert {"graph_profile.json", "samples.json"} <= set(artifacts)
     paths = children["find_paths"]
     assert paths.data.metrics["find_paths/pairs_in"] > paths.data.metrics["find_paths/pairs_out"] > 0
     assert {each.dataset.name for each in paths.inputs.dataset_inputs} >= {"links", "nodes", "edges", "screened"}
