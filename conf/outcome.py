@@ -47,7 +47,6 @@ class Reason(StrEnum):
     DUPLICATE_QUESTION = "the same question, options and answer stand earlier in the dataset"
 
     # mentions
-    NO_NODE = "no node of the graph bears this name"
     GENERIC_NODE = "the node is too general to start or end a path"
 
     # questions

@@ -13,19 +13,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conf.config import Config
+from conf.flow import step
 from conf.lake import Lake
 from conf.loading import load
-from conf.outcome import ConfigError, ContractError, StageReport
+from conf.outcome import ConfigError, ContractError, Outcome, StageReport
 from jobs._help import help_text
-from jobs._say import say
+from jobs._say import say, working
 from jobs.tracking import Tracker
 
 if TYPE_CHECKING:
     from kg_spark.store import SparkStore
-    from medreason_ray.store import RayStore
 
 
 class Run:
@@ -45,12 +45,19 @@ class Run:
 
         return SparkStore(self.config, self.lake)
 
-    @property
-    def ray(self) -> "RayStore":
-        """The lake through Ray."""
+    def on_spark(self, name: str, stage: Callable[..., Outcome], **arguments: Any) -> StageReport:
+        """Run a step of the flow in Spark and record it; arguments as `SparkStore.run`."""
+        with working(name):
+            report = self.spark.run(step(name), stage, **arguments)
+        return self._record(report)
+
+    def on_ray(self, name: str, stage: Callable[..., Outcome], **arguments: Any) -> StageReport:
+        """Run a step of the flow in Ray and record it; arguments as `RayStore.run`."""
         from medreason_ray.store import RayStore
 
-        return RayStore(self.config, self.lake)
+        with working(name):
+            report = RayStore(self.config, self.lake).run(step(name), stage, **arguments)
+        return self._record(report)
 
     @contextmanager
     def child(self, job: str) -> Iterator["Run"]:
@@ -60,13 +67,14 @@ class Run:
             run.reports = self.reports
             yield run
 
-    def record(self, report: StageReport) -> None:
+    def _record(self, report: StageReport) -> StageReport:
         """Keep a step's report, say it in a line, and log it."""
         self.reports.append(report)
         say(_line(report))
         for notice in report.notices:
             say(f"  {notice}")
         self.tracker.record(report)
+        return report
 
 
 def run_job(job: str, main: Callable[[Run], None], arguments: Sequence[str] | None = None) -> None:
@@ -84,31 +92,29 @@ def execute(job: str, main: Callable[[Run], None], arguments: Sequence[str]) -> 
         return 0
     started = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    reports: list[StageReport] = []
+    run: Run | None = None
     try:
         config = load(arguments)
         lake = Lake(config)
         lake.check_writable()
         with Tracker(job, config, arguments).open() as tracker:
             run = Run(job, config, tracker)
-            reports = run.reports
             main(run)
-            run_id = tracker.run_id
     except (ConfigError, ContractError) as error:
-        return _fail(job, 2, str(error), reports, started)
+        return _fail(job, 2, str(error), run, started)
     except Exception as error:  # noqa: BLE001  the last place: what failed is said, what succeeded stays
         full = _disk_full(error)
         if full:
-            return _fail(job, 2, f"the disk of the lake is full ({full}): make room and run again", reports, started)
+            return _fail(job, 2, f"the disk of the lake is full ({full}): make room and run again", run, started)
         traceback.print_exc()
-        return _fail(job, 1, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}", reports, started)
-    print(_summary(job, "ok", reports, started, run_id=run_id))
+        return _fail(job, 1, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}", run, started)
+    print(_summary(job, "ok", run, started))
     return 0
 
 
-def _fail(job: str, code: int, text: str, reports: Sequence[StageReport], started: float) -> int:
+def _fail(job: str, code: int, text: str, run: Run | None, started: float) -> int:
     print(f"{job}: {' '.join(text.split())}", file=sys.stderr)
-    print(_summary(job, "failed" if code == 1 else "refused", reports, started, error=" ".join(text.split())))
+    print(_summary(job, "failed" if code == 1 else "refused", run, started, error=" ".join(text.split())))
     return code
 
 
@@ -134,7 +140,8 @@ def _line(report: StageReport) -> str:
     return f"{report.step}: {'; '.join(parts)}; {tables}; {report.seconds:.1f} s"
 
 
-def _summary(job: str, status: str, reports: Sequence[StageReport], started: float, **more: str | None) -> str:
+def _summary(job: str, status: str, run: Run | None, started: float, **more: str) -> str:
+    reports = run.reports if run else []
     rejected: dict[str, int] = {}
     for report in reports:
         for reason, count in report.rejected.items():
@@ -156,7 +163,7 @@ def _summary(job: str, status: str, reports: Sequence[StageReport], started: flo
         },
         "rejects": rejected,
         "seconds": round(time.monotonic() - started, 1),
-        "mlflow_run_id": more.pop("run_id", None) or os.environ.get("MLFLOW_RUN_ID"),
+        "mlflow_run_id": (run.tracker.run_id if run else None) or os.environ.get("MLFLOW_RUN_ID"),
         **more,
     }
     return json.dumps(content)

@@ -1,10 +1,12 @@
 """Lines for the person at the terminal: rich where there is one, plain text in a job's log."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 
@@ -29,6 +31,10 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object
     _console().print(table)
 
 
-def counts(title: str, found: Mapping[str, int]) -> None:
-    """A table of names and counts."""
-    say_table(title, (title, "n"), list(found.items()))
+@contextmanager
+def working(step: str) -> Iterator[None]:
+    """On a terminal a spinner with the step and its time, gone when the block ends; in a log nothing."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=_console(), transient=True, disable=not sys.stdout.isatty()) as progress:
+        progress.add_task(step, total=None)
+        yield

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from conf.flow import step
 from jobs._run import Run, run_job
 from jobs._say import say
 from kg_spark.export import export
@@ -15,8 +14,7 @@ _FILES = ("release.jsonl", "release.parquet", "card.md")
 
 def main(run: Run) -> None:
     """Check, release, export."""
-    report = run.spark.run(step("assemble_release"), assemble_release.run)
-    run.record(report)
+    report = run.on_spark("assemble_release", assemble_release.run)
     folder = Path(run.config.release.dir or run.lake.path("export"))
     if report.up_to_date and all((folder / name).is_file() for name in _FILES):
         return

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from conf.flow import step
 from jobs._run import Run, run_job
 from kg_spark.stages import build_kg
 from medreason_ray.review.funnel import ask
@@ -11,8 +10,7 @@ from medreason_ray.review.funnel import ask
 def main(run: Run) -> None:
     """Build the graph."""
     load = partial(build_kg.load, config=run.config.kg)
-    report = run.spark.run(step("build_kg"), build_kg.run, load=load, config=run.config.kg)
-    run.record(report)
+    report = run.on_spark("build_kg", build_kg.run, load=load, config=run.config.kg)
     if not report.up_to_date:
         rows = ask(run.lake, ("graph_profile",), "select section, name, value from graph_profile order by 1, 2")
         columns = [list(column) for column in zip(*rows, strict=True)]

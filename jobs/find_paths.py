@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from conf.flow import step
 from jobs._run import Run, run_job
 from kg_spark.paths.csr import ensure_index
 from kg_spark.stages import build_cases, find_paths
@@ -17,8 +16,8 @@ def main(run: Run) -> None:
         ensure_index, folder=run.lake.path(f"_index/{version}"), local_dir=config.index_dir, kg_version=version
     )
     stage = partial(find_paths.run, kg_version=version, open_csr=index)
-    run.record(run.spark.run(step("find_paths"), stage, config=config))
-    run.record(run.spark.run(step("build_cases"), build_cases.run, config=run.config.cases))
+    run.on_spark("find_paths", stage, config=config)
+    run.on_spark("build_cases", build_cases.run, config=run.config.cases)
 
 
 def cli() -> None:

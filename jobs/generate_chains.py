@@ -1,6 +1,5 @@
 """Job 6 of 7 (Ray): cases -> replies -> chains, verdicts."""
 
-from conf.flow import step
 from jobs._run import Run, run_job
 from medreason_ray.ledger import Ledger
 from medreason_ray.stages import generate_chains
@@ -10,15 +9,13 @@ def main(run: Run) -> None:
     """Ask what the ledger does not know, then read every reply."""
     config = run.config
     ledger = Ledger(run.lake.uri("replies"), run.lake.storage_options)
-    run.record(
-        run.ray.run(
-            step("generate_chains"),
-            generate_chains.run,
-            ledger=ledger,
-            engine=config.engine,
-            chains=config.chains,
-            batch_rows=config.ray.batch_rows,
-        )
+    run.on_ray(
+        "generate_chains",
+        generate_chains.run,
+        ledger=ledger,
+        engine=config.engine,
+        chains=config.chains,
+        batch_rows=config.ray.batch_rows,
     )
 
 

@@ -1,6 +1,5 @@
 """Job 3 of 7 (Ray): questions, nodes -> mentions -> links."""
 
-from conf.flow import step
 from jobs._run import Run, run_job
 from medreason_ray.stages import link_entities
 
@@ -8,9 +7,7 @@ from medreason_ray.stages import link_entities
 def main(run: Run) -> None:
     """Link questions, answers and options to nodes."""
     config = run.config
-    run.record(
-        run.ray.run(step("link_entities"), link_entities.run, config=config.links, batch_rows=config.ray.batch_rows)
-    )
+    run.on_ray("link_entities", link_entities.run, config=config.links, batch_rows=config.ray.batch_rows)
 
 
 def cli() -> None:

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from conf.flow import step
 from jobs._run import Run, run_job
 from kg_spark.stages import load_questions
 
@@ -10,7 +9,7 @@ from kg_spark.stages import load_questions
 def main(run: Run) -> None:
     """Read every file of questions."""
     load = partial(load_questions.load, config=run.config.questions)
-    run.record(run.spark.run(step("load_questions"), load_questions.run, load=load, config=run.config.questions))
+    run.on_spark("load_questions", load_questions.run, load=load, config=run.config.questions)
 
 
 def cli() -> None:

@@ -1,6 +1,5 @@
 """Job 4 of 7 (Spark): questions, mentions, links -> screened."""
 
-from conf.flow import step
 from jobs._run import Run, run_job
 from kg_spark.stages import screen_questions
 
@@ -8,7 +7,7 @@ from kg_spark.stages import screen_questions
 def main(run: Run) -> None:
     """Close the questions that no path can serve."""
     purpose = run.config.release.purpose
-    run.record(run.spark.run(step("screen_questions"), screen_questions.run, purpose=purpose))
+    run.on_spark("screen_questions", screen_questions.run, purpose=purpose)
 
 
 def cli() -> None:
