@@ -228,7 +228,10 @@ class PathsConfig:
     """Paths kept for a pair of another option: enough for the margin and a foil."""
 
     hub_quantile: float = option(0.99, low=0.5, high=1.0)
-    """Under clinical: a node above this quantile of a relation's degrees (and 50) carries no path by that relation."""
+    """Under clinical: a node above this quantile of a relation's degrees carries no path by that relation."""
+
+    hub_floor: int = option(50, low=0)
+    """No node of so few edges of a relation is such a hub: in a small relation the quantile may be 2."""
 
     directed: bool = False
     """Walk edges from src to dst only; symmetric ones either way."""

@@ -84,7 +84,7 @@ def _both_ways(edges: DataFrame, config: PathsConfig) -> DataFrame:
                        (2 * along).alias("way"), F.lit("dst").alias("near"), F.lit("src").alias("far"), "*")  # fmt: skip
     both = there.union(back)
     if clinical:
-        both = _with_hubs(both, config.hub_quantile)
+        both = _with_hubs(both, config)
         trait = 2 * (F.col("no_passage") == F.col("near")).cast("int") + (F.col("no_passage") == F.col("far")).cast(
             "int"
         )
@@ -98,14 +98,16 @@ def _both_ways(edges: DataFrame, config: PathsConfig) -> DataFrame:
     return kept.select("here", "there", *_RULES)
 
 
-def _with_hubs(both: DataFrame, quantile: float) -> DataFrame:
+def _with_hubs(both: DataFrame, config: PathsConfig) -> DataFrame:
     """Add hub_here and hub_there: the node has more such edges than kg_spark.paths.rules.hub_limit allows."""
     degrees = both.groupBy("here", "star", "way").agg(F.count("*").alias("degree")).localCheckpoint()
     counted = degrees.groupBy("star", "way", "degree").count().collect()
     limits = []
     for star, way in sorted({(row["star"], row["way"]) for row in counted}):
         each = [(row["degree"], row["count"]) for row in counted if (row["star"], row["way"]) == (star, way)]
-        limits.append((star, way, hub_limit(np.repeat(*np.array(each, np.int64).T), quantile)))
+        limits.append(
+            (star, way, hub_limit(np.repeat(*np.array(each, np.int64).T), config.hub_quantile, config.hub_floor))
+        )
     limit = F.broadcast(both.sparkSession.createDataFrame(limits, "star string, way int, most long"))
     hubs = degrees.join(limit, ["star", "way"]).where("degree > most").select("here", "star", "way")
     mine = hubs.withColumn("hub_here", F.lit(True))
@@ -205,7 +207,7 @@ def _of_length(active: DataFrame, steps: DataFrame, near: DataFrame, hops: int, 
         found = _walk(found, steps, near, "source", left, config)
     for left in range(hops - back - 1, -1, -1):
         found = _walk(found, steps, near, "target", left, config)
-    cost = F.udf(_least, "bigint")("prices")
+    cost = F.udf(_least, "bigint", useArrow=False)("prices")
     return (
         found.withColumn("cost", cost)
         .where("cost is not null")

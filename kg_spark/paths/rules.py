@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from kg_spark.paths.csr import Index
     from kg_spark.paths.search import I32, I64
 
-HUB_FLOOR = 50
-"""No node of fewer edges of a relation is a hub, whatever the quantile: in a small relation it would be 2."""
-
 
 def _transitions() -> NDArray[np.int8]:
     """(states, classes) -> state, or -1.
@@ -59,6 +56,7 @@ class Rules(NamedTuple):
 
     semantics: str
     hub_quantile: float
+    hub_floor: int
     directed: bool
     exclude_relations: frozenset[str]
     exclude_types: frozenset[str]
@@ -70,7 +68,8 @@ def rules_of(config: PathsConfig) -> Rules:
     """What of the config changes the graph that is searched."""
     return Rules(
         config.semantics,
-        config.hub_quantile if config.semantics == "clinical" else 1.0,
+        config.hub_quantile,
+        config.hub_floor,
         config.directed,
         frozenset(config.exclude_relations),
         frozenset(config.exclude_types),
@@ -91,7 +90,7 @@ def with_rules(index: Index, config: Rules) -> Graph:
     rule = words[index.step]
     offsets, target = index.graph.offsets, index.graph.target
     if clinical:
-        thresholds = _thresholds(offsets, index.step, 4 * len(relations), config.hub_quantile)
+        thresholds = _thresholds(offsets, index.step, 4 * len(relations), config)
         _mark_hubs(offsets, target, index.step, thresholds, rule)
     degree = np.diff(offsets)
     banned = np.array([kind in config.exclude_types for kind in index.manifest.types], np.bool_)[index.node_type]
@@ -115,7 +114,7 @@ def _words(row: Mapping[str, object], config: Rules, *, clinical: bool) -> U8:
     return turns | shared | np.uint8(word)
 
 
-def _thresholds(offsets: I64, step: NDArray[np.int16], codes: int, quantile: float) -> I64:
+def _thresholds(offsets: I64, step: NDArray[np.int16], codes: int, config: Rules) -> I64:
     """(codes) By relation and direction: the largest degree that is no hub's."""
     code = np.empty(len(step), np.int16)
     count = np.empty(len(step), np.int32)
@@ -123,13 +122,13 @@ def _thresholds(offsets: I64, step: NDArray[np.int16], codes: int, quantile: flo
     code, count = code[:filled], count[:filled]
     limits = np.full(codes, np.iinfo(np.int64).max, np.int64)
     for each in np.unique(code):
-        limits[each] = hub_limit(count[code == each], quantile)
+        limits[each] = hub_limit(count[code == each], config.hub_quantile, config.hub_floor)
     return limits
 
 
-def hub_limit(degrees: I32 | I64, quantile: float) -> int:
+def hub_limit(degrees: I32 | I64, quantile: float, floor: int) -> int:
     """The largest degree that is no hub's, of all degrees of a relation in one direction."""
-    return max(HUB_FLOOR, int(np.quantile(degrees, quantile, method="inverted_cdf")))
+    return max(floor, int(np.quantile(degrees, quantile, method="inverted_cdf")))
 
 
 def _count(

@@ -18,8 +18,8 @@ Walk = tuple[Edge, int, int]
 class Oracle:
     """What a search over this graph with this config should give."""
 
-    def __init__(self, n: int, edges: Sequence[Edge], config: PathsConfig, floor: int = 50) -> None:
-        self.n, self.config, self.floor = n, config, floor
+    def __init__(self, n: int, edges: Sequence[Edge], config: PathsConfig) -> None:
+        self.n, self.config = n, config
         self.clinical = config.semantics == "clinical"
         self.between: dict[frozenset[int], list[Edge]] = defaultdict(list)
         for edge in sorted(edges, key=lambda e: e.edge_id):
@@ -56,7 +56,7 @@ class Oracle:
         star = self._star(edge, node)
         counts = sorted(count for (_, *key), count in self.stars.items() if tuple(key) == star)
         limit = counts[math.ceil(self.config.hub_quantile * len(counts)) - 1]
-        return self.stars[node, *star] > max(limit, self.floor)
+        return self.stars[node, *star] > max(limit, self.config.hub_floor)
 
     def _barred(self, node: int, blocked: frozenset[int]) -> bool:
         too_many = self.config.max_degree and self.degree[node] > self.config.max_degree

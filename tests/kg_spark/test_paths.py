@@ -78,6 +78,7 @@ RULES = st.builds(
     slack=st.integers(0, 2),
     top_k=st.integers(1, 6),
     hub_quantile=st.sampled_from([0.5, 0.9, 1.0]),
+    hub_floor=st.just(1),
     directed=st.booleans(),
     exclude_relations=st.sampled_from([[], [], ["ends"], ["p2"]]),
     exclude_types=st.sampled_from([[], [], ["type 1"]]),
@@ -106,11 +107,9 @@ def test_the_kernel_keeps_the_rules(
     graph: tuple[int, list[Edge]], config: PathsConfig, blocked: frozenset[int], peers: frozenset[int]
 ) -> None:
     n, edges = graph
-    index, oracle = index_of(n, edges), Oracle(n, edges, config, floor=1)
+    index, oracle = index_of(n, edges), Oracle(n, edges, config)
     rules = rules_of(config)._replace(by_pair=True, exclude_relations=frozenset(config.exclude_relations))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kg_spark.paths.rules.HUB_FLOOR", 1)
-        index = replace(index, graph=with_rules(index, rules))
+    index = replace(index, graph=with_rules(index, rules))
     pairs = list(every_pair(n))
     words = sorted([2 * node for node in blocked] + [2 * node + 1 for node in peers - blocked])
     around = (np.arange(len(pairs) + 1) * len(words), np.array(words * len(pairs), np.int32))
@@ -193,17 +192,33 @@ def compiled(world: World, tmp_path_factory: pytest.TempPathFactory) -> Compiled
     return Compiled(rows=rows(outcome), rejects=rejects(outcome), units_in=outcome.units_in)
 
 
+ENGINES = (
+    {"semantics": "any", "slack": 0},
+    {
+        "semantics": "clinical",
+        "slack": 1,
+        "hub_quantile": 0.9,
+        "hub_floor": 1,
+        "avoid_rivals": True,
+        "drop_direct": True,
+    },
+    {"semantics": "clinical", "max_hops": 3, "directed": True, "max_degree": 9, "exclude_relations": ["ends"]},
+    {"semantics": "any", "slack": 2, "exclude_types": ["type 1"], "exclude_relations": ["p2"]},
+)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("config", ENGINES, ids=lambda config: "-".join(map(str, config.values())))
 def test_both_engines_give_equal_tables(
-    world: World, compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
 ) -> None:
     # So that a few landmarks fill more than one word and more than one block.
     monkeypatch.setattr(graphframes, "_WORD", 8)
     monkeypatch.setattr(graphframes, "_BLOCK", 24)
-    joined = world.run(tmp_path, engine="graphframes")
-    assert len(compiled.rows) > 20
-    assert rows(joined) == compiled.rows
-    assert rejects(joined) == compiled.rejects
+    compiled, joined = (world.run(tmp_path, engine=engine, **config) for engine in ("csr", "graphframes"))
+    assert len(rows(compiled)) > 8
+    assert rows(joined) == rows(compiled)
+    assert rejects(joined) == rejects(compiled)
 
 
 @pytest.mark.slow
