@@ -202,7 +202,7 @@ ENGINES = (
         "avoid_rivals": True,
         "drop_direct": True,
     },
-    {"semantics": "clinical", "max_hops": 3, "directed": True, "max_degree": 9, "exclude_relations": ["ends"]},
+    {"semantics": "any", "slack": 1, "directed": True, "max_degree": 30, "exclude_relations": ["holds"]},
     {"semantics": "any", "slack": 2, "exclude_types": ["type 1"], "exclude_relations": ["p2"]},
 )
 
