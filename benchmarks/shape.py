@@ -68,11 +68,12 @@ class Drawn:
 
     @property
     def n(self) -> int:
+        """How many nodes."""
         return len(self.fame)
 
     @property
     def symmetric(self) -> NDArray[np.bool_]:
-        """(m)"""
+        """(m) True where the relation has no direction."""
         return np.array([each.symmetric for each in self.relations])[self.relation]
 
 
