@@ -187,7 +187,7 @@ def write_hetionet(data: str, lake: str, pairs: int) -> int:
     settings = load([f"lake.root={lake}", f"kg.sources=[{{name: hetionet, format: hetionet, {named}}}]"])
     store = SparkStore(settings, Lake(settings))
     store.run(step("build_kg"), build_kg.run, load=partial(build_kg.load, config=settings.kg), config=settings.kg)
-    nodes = DeltaTable(f"{lake}/nodes").to_pyarrow_table(["node_id", "type", "degree", "generic"]).to_pylist()
+    nodes = DeltaTable(f"{lake}/nodes").to_pyarrow_table(columns=["node_id", "type", "degree", "generic"]).to_pylist()
     nodes = [row for row in nodes if row["degree"] > 1 and not row["generic"]]
     rng = np.random.default_rng(shape.SEED)
     ids = [row["node_id"] for row in nodes]

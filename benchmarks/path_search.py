@@ -92,10 +92,11 @@ def rate(folder: str, size: int, slack: int) -> dict[str, float]:
     # Compiles, and reads the maps into memory.
     for _ in run_kernel(graph, *read_pairs(folder, 500), slack=slack):
         pass
-    counts: list[Any] = []
     started = time.perf_counter()
-    for found in run_kernel(graph, sources, targets, slack=slack):
-        counts.append((found.ways, found.truncated, found.pair_offsets, np.diff(found.path_offsets)))
+    counts = [
+        (found.ways, found.truncated, found.pair_offsets, np.diff(found.path_offsets))
+        for found in run_kernel(graph, sources, targets, slack=slack)
+    ]
     seconds = time.perf_counter() - started
     ways = np.concatenate([each[0] for each in counts])
     hops = np.concatenate([nodes[np.minimum(starts[:-1], len(nodes) - 1)][np.diff(starts) > 0] - 1
