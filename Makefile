@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 # uv takes the Python that is there; it must not fetch one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo real test check lint setup java docs clean
+.PHONY: help demo real test check lint bench setup java docs clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,11 @@ check: setup lint ## lint, types and the fast tests, under 3 minutes
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+
+bench: setup ## the path search beside its peers, an hour: make bench DATA=folder [BENCH="only=kernel,peers quick=true"]
+	@if [ -x .uv/bin/uv ]; then uv=.uv/bin/uv; else uv=uv; fi; \
+	$$uv sync --locked --extra spark --group bench --quiet
+	@$(BIN)/python -m benchmarks.paths data="$(DATA)" $(BENCH)
 
 docs: setup ## write what is printed from the code
 	@$(BIN)/python -m conf.tables > docs/tables.md
