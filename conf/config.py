@@ -208,14 +208,18 @@ class LinksConfig:
 class PathsConfig:
     """How far and how wide the path search goes."""
 
-    engine: Literal["csr", "graphframes"] = option("csr", operational=True)
-    """csr: memory-mapped index and compiled kernel; graphframes: joins, for graphs beyond a machine's memory."""
+    engine: Literal["auto", "csr", "graphframes"] = option("auto", operational=True)
+    """csr: memory-mapped index and compiled kernel; graphframes: joins, for graphs beyond a machine's memory; auto: csr
+    where the index fits, and says so."""
 
-    semantics: Literal["any"] = "any"
-    """any: MedReason's undirected walk over every relation."""
+    semantics: Literal["clinical", "any"] = "clinical"
+    """clinical: what conf/relations.yaml lets a path pass through; any: MedReason's undirected walk over every relation."""
 
     max_hops: int = option(4, low=1, high=8)
     """Longest path, in edges."""
+
+    slack: int = option(1, low=0, high=7)
+    """Hops a path may be longer than the shortest of its pair; 0 is MedReason's rule."""
 
     top_k: int = option(50, low=1, high=10_000)
     """Paths kept for a pair of the answer."""
@@ -223,8 +227,30 @@ class PathsConfig:
     option_top_k: int = option(3, low=1, high=10_000)
     """Paths kept for a pair of another option: enough for the margin and a foil."""
 
+    hub_quantile: float = option(0.99, low=0.5, high=1.0)
+    """Under clinical: a node above this quantile of a relation's degrees (and 50) carries no path by that relation."""
+
+    directed: bool = False
+    """Walk edges from src to dst only; symmetric ones either way."""
+
+    exclude_relations: list[str] = field(default_factory=list)
+    """Relations or predicates that no path takes."""
+
+    exclude_types: list[str] = field(default_factory=list)
+    """Node types that no path passes through."""
+
+    max_degree: int = option(0, low=0)
+    """No path passes through a node of more edges; 0: any."""
+
+    avoid_rivals: bool = False
+    """No path passes through an entity of another option."""
+
+    drop_direct: bool = False
+    """Leave out the edges, of every relation and either direction, that join an entity of the question to the target: they
+    state the answer."""
+
     max_expansions: int = option(2_000_000, low=1_000)
-    """Edges touched and paths listed for one pair before the search is cut and says so (`truncated`)."""
+    """Edges touched and steps listed for one pair before the search is cut and says so (`truncated`)."""
 
     index_dir: str = option("", operational=True)
     """Local folder the index is copied to on each machine; empty: a folder of the machine's temp."""

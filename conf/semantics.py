@@ -42,6 +42,8 @@ class Relation:
     """edges.display_relation where the source states none; None = the relation itself."""
     subject: str | None = None
     object: str | None = None
+    no_passage: str | None = None
+    """subject or object: no path passes through that end from one such edge to another; None = neither."""
     licence: str | None = None
     """SPDX; None = licences.yaml decides."""
 
@@ -249,11 +251,13 @@ def _relation(row: object, where: str) -> Relation:
 def _check_meaning(row: Relation, where: str) -> None:
     _check(where, "unknown polarity", {row.polarity} - set(POLARITIES), POLARITIES)
     _check(where, "unknown kind", {row.kind} - set(KINDS), KINDS)
+    _check(where, "unknown no_passage", {row.no_passage or "object"} - {"subject", "object"}, ("subject", "object"))
     types = _vocabulary(row.vocabulary, where)["types"]
     _check(where, "unknown type", {end for end in (row.subject, row.object) if end} - types.keys(), types)
-    if row.symmetric and (row.phrase, row.subject) != (row.inverse_phrase, row.object):
+    if row.symmetric and ((row.phrase, row.subject) != (row.inverse_phrase, row.object) or row.no_passage):
         msg = (
-            f"{where}: {_named(row.key)} is symmetric, so its two phrases, and its subject and object, must be the same"
+            f"{where}: {_named(row.key)} is symmetric, so its two phrases, and its subject and object, must be the same,"
+            " and it has no end for no_passage"
         )
         raise ConfigError(msg)
 

@@ -138,6 +138,7 @@ EDGES = Table(
         column("kind", TEXT, "causal, therapeutic, association, membership, similarity, location or taxon"),
         column("polarity", TEXT, "+, -, 0 or contraindicated"),
         column("may_carry", FLAG, "may lie inside a path, not only end one"),
+        column("no_passage", TEXT, "src or dst: where two such edges meet, no path passes; empty: neither end"),
         column("cost", I32, "damping * (ln degree of src + ln degree of dst within the relation), in 1/65536"),
         column("sources", TEXTS, "sources that state the fact, in the order of kg.sources"),
         column("licence", TEXT, "SPDX expressions of the sources joined by OR; null when one is unknown"),

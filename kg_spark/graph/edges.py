@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.outcome import Reason
-from conf.semantics import find_relation, licence
+from conf.semantics import Relation, find_relation, licence
 from kg_spark.columns import digest
 
 _FIXED_POINT = 65536
@@ -30,6 +30,7 @@ _RELATION = (
     ("polarity", "string"),
     ("kind", "string"),
     ("may_carry", "boolean"),
+    ("no_passage", "string"),
 )
 
 
@@ -104,12 +105,20 @@ def _declared(session: SparkSession, ends: DataFrame, extra: Path | None) -> Dat
         found = find_relation(stated["vocabulary"], stated["relation"], stated["display_relation"] or "", extra)
         if found is not None:
             spdx = found.licence or licence(stated["source"], found.relation).spdx
-            rows.append((*stated, *[getattr(found, name) for name, _ in _RELATION], spdx))
+            rows.append((*stated, *[_declared_value(found, name) for name, _ in _RELATION], spdx))
     schema = ", ".join(f"{name} string" for name in columns)
     schema += "".join(f", r_{name} {kind}" for name, kind in _RELATION) + ", r_licence string"
     table = F.broadcast(session.createDataFrame(rows, schema)).alias("declared")
     same = [ends[name].eqNullSafe(F.col(f"declared.{name}")) for name in columns]
     return ends.join(table, reduce(and_, same), "left").drop(*[F.col(f"declared.{name}") for name in columns])
+
+
+def _declared_value(row: Relation, name: str) -> str | bool | None:
+    """A column of _RELATION; subject and object are src and dst once a fact is turned."""
+    if name == "no_passage":
+        return {None: "", "subject": "src", "object": "dst"}[row.no_passage]
+    value: str | bool | None = getattr(row, name)
+    return value
 
 
 def _judge(declared: DataFrame) -> DataFrame:
@@ -156,6 +165,7 @@ def _once(good: DataFrame, order: Sequence[str]) -> DataFrame:
         "r_polarity",
         "r_kind",
         "r_may_carry",
+        "r_no_passage",
     )
     grouped = stated.groupBy("src", "relation", "display_relation", "dst").agg(
         F.min(F.struct(*declared)).alias("best"),

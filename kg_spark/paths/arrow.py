@@ -7,18 +7,21 @@ Every level of the nesting is a run of offsets that the search has made anyway; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from conf.tables import PATH
+from kg_spark.paths.kernel import step_entries
+from kg_spark.paths.rules import rules_of, with_rules
 from kg_spark.paths.search import scratch, search
 
 if TYPE_CHECKING:
+    from conf.config import PathsConfig
     from kg_spark.paths.csr import Index
     from kg_spark.paths.search import I32, I64, Found
 
@@ -38,33 +41,49 @@ _HEX = np.array([f"{byte:02x}".encode() for byte in range(256)]).view("<u2")
 
 
 def search_batches(
-    batches: Iterator[pa.RecordBatch],
-    *,
-    open_index: Callable[[], Index],
-    top_k: int,
-    max_hops: int,
-    max_expansions: int,
+    batches: Iterator[pa.RecordBatch], *, open_index: Callable[[], Index], config: PathsConfig
 ) -> Iterator[pa.RecordBatch]:
     """The rows of each batch in another order, with `truncated` and `paths` (list<BARE_PATH>) behind their columns.
 
     Args:
         batches: with source_number, target_number (int32, -1 where the graph lacks the node) and keep (int32), how many
-            paths to list; equal triples of one batch are searched once.
+            paths to list; equal triples of one batch are searched once. Where a rule hangs on the question also around
+            (list<int32>, as Ask.around), which the rows lose.
         open_index: called once.
-        top_k: the largest `keep`.
-        max_hops: longest path.
-        max_expansions: bound for one pair.
+        config: how far, and by which rules.
     """
     index = open_index()
-    memory = scratch(index.graph, max_hops=max_hops, max_expansions=max_expansions, top_k=top_k)
+    index = replace(index, graph=with_rules(index, rules_of(config)))
+    keep = max(config.top_k, config.option_top_k)
+    memory = scratch(index.graph, max_hops=config.max_hops, max_expansions=config.max_expansions, top_k=keep)
     for batch in batches:
-        columns = [batch[name].to_numpy() for name in ("source_number", "target_number", "keep")]
-        unique, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-        for begin, end in _chunks(unique[:, 2], max_hops):
-            asked = [np.ascontiguousarray(column) for column in unique[begin:end].T]
-            found = search(index.graph, memory, *asked, max_hops=max_hops, max_expansions=max_expansions)
+        pairs = np.stack([batch[name].to_numpy() for name in ("source_number", "target_number", "keep")], axis=1)
+        around, which = None, np.arange(len(pairs))
+        if "around" in batch.schema.names:
+            around, batch = batch["around"], batch.drop_columns(["around"])  # noqa: PLW2901
+        else:
+            pairs, which = np.unique(pairs, axis=0, return_inverse=True)
+        for begin, end in _chunks(pairs[:, 2], config.max_hops):
+            asked = [np.ascontiguousarray(column) for column in pairs[begin:end].T]
+            beside = None if around is None else _around(around.slice(begin, end - begin))
+            found = search(
+                index.graph,
+                memory,
+                *asked,
+                max_hops=config.max_hops,
+                slack=config.slack,
+                max_expansions=config.max_expansions,
+                drop_direct=config.drop_direct,
+                around=beside,
+            )
             rows = np.flatnonzero((which >= begin) & (which < end))
             yield _with_paths(batch, rows, which[rows] - begin, found.truncated, nested(index, found))
+
+
+def _around(lists: pa.ListArray) -> tuple[I64, I32]:
+    """Ask.around_offsets and Ask.around of some pairs."""
+    lengths = lists.value_lengths().to_numpy()
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), lists.flatten().to_numpy().astype(np.int32)
 
 
 def _chunks(keep: I32, max_hops: int) -> Iterator[tuple[int, int]]:
@@ -94,7 +113,7 @@ def nested(index: Index, found: Found) -> pa.ListArray:
         found: its paths.
     """
     paths = len(found.cost)
-    edge_offsets, entries, reverse = step_entries(index, found)
+    edge_offsets, entries, reverse = entries_of(index, found)
     step_offsets = pa.array(found.path_offsets - np.arange(paths + 1, dtype=np.int32))
     step = index.step[entries]
     # Bit 0: the entry's own row is the edge's src; bit 1: the other end is. Read from the other row they change places.
@@ -112,41 +131,15 @@ def nested(index: Index, found: Found) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(found.pair_offsets), structs)
 
 
-def step_entries(index: Index, found: Found) -> tuple[I32, I64, NDArray[np.bool_]]:
-    """All edges of each step: (steps + 1) offsets, and by edge its entry and whether that stands in the second row.
+def entries_of(index: Index, found: Found) -> tuple[I32, I64, NDArray[np.bool_]]:
+    """All edges of each step that the rules leave open: (steps + 1) offsets, by edge its entry and if in the second row.
 
     The edges of a step are ordered by edge row, that is by edge_id.
     """
-    rows, offsets = (*index.graph[:2], index.edge_row), np.zeros(len(found.ref) + 1, np.int32)
-    entries = np.empty(_step_entries(*rows, found, offsets, np.empty(0, np.int64)), np.int64)
-    _step_entries(*rows, found, offsets, entries)
+    offsets = np.zeros(len(found.ref) + 1, np.int32)
+    entries = np.empty(step_entries(index.graph, index.edge_row, found, offsets, np.empty(0, np.int64)), np.int64)
+    step_entries(index.graph, index.edge_row, found, offsets, entries)
     return offsets, entries, np.repeat((found.ref & 1).astype(np.bool_), np.diff(offsets))
-
-
-def _walk(row_offsets: I64, target: I32, edge_row: I32, found: Found, offsets: I32, entries: I64) -> int:
-    """Fill `offsets`, and `entries` too when it has room; how many entries there are."""
-    fill = len(entries) > 0
-    count = 0
-    for path in range(len(found.cost)):
-        for place in range(found.path_offsets[path], found.path_offsets[path + 1] - 1):
-            step = place - path
-            first, in_second_row = found.ref[step] >> 1, found.ref[step] & 1
-            end = row_offsets[found.nodes[place + in_second_row] + 1]
-            begin, entry = count, first
-            while entry < end and target[entry] == target[first]:
-                at = count
-                while fill and at > begin and edge_row[entries[at - 1]] > edge_row[entry]:
-                    entries[at] = entries[at - 1]
-                    at -= 1
-                if fill:
-                    entries[at] = entry
-                count += 1
-                entry += 1
-            offsets[step + 1] = count
-    return count
-
-
-_step_entries = numba.njit(nogil=True, cache=True)(_walk)
 
 
 def _twice(outer: pa.Array, inner: I32, values: pa.Array) -> pa.ListArray:

@@ -6,10 +6,11 @@ follow. The index lies beside the tables (any storage); each machine copies it o
 then every process maps the same pages. PrimeKG's 8.1 million entries take 149 MB: 14 bytes an entry, 8 an edge id.
 
 Files: offsets int64 (n + 1); target, cost, edge_row int32 and step int16 (entries); edge_ids uint8 (m, 8), the bytes
-of the 16 hex digits; node_text uint8 and node_text_offsets int64 (n + 1), the node ids one after the other in UTF-8.
-`step` is 4 * code of the relation + 1 where the walk goes from src to dst, + 2 where from dst to src, + 3 for symmetric
-edges. An edge's row is the rank of its edge_id, a node's the rank of its node_id. An edge that joins a node to itself
-has no entry: no path walks it. manifest.json comes last: a folder without one is no index.
+of the 16 hex digits; node_type int16 (n), a place in the manifest's types; node_text uint8 and node_text_offsets int64
+(n + 1), the node ids one after the other in UTF-8. `step` is 4 * code of the relation + 1 where the walk goes from src
+to dst, + 2 where from dst to src, + 3 for symmetric edges. An edge's row is the rank of its edge_id, a node's the rank
+of its node_id. An edge that joins a node to itself has no entry: no path walks it. manifest.json comes last: a folder
+without one is no index.
 """
 
 import hashlib
@@ -31,12 +32,16 @@ from conf.outcome import ContractError
 from kg_spark.paths.folder import Folder, local_copy
 from kg_spark.paths.search import I32, Graph
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 _RELATIONS = 2**13
 """An int16 holds the code of so many relations and the direction."""
 
 _ID_DIGITS = 16
+
+
+RELATION = ("relation", "predicate", "kind", "polarity", "may_carry", "no_passage")
+"""What the search and the ranker know of an edge; edges that agree in these share a code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +53,24 @@ class Manifest:
     nodes: int
     edges: int
     entries: int
-    relations: Sequence[str]
-    """edges.relation by code."""
+    relations: Sequence[Mapping[str, Any]]
+    """By code: the columns RELATION of `edges`."""
+    types: Sequence[str]
+    """nodes.type by code."""
     files: Mapping[str, Mapping[str, Any]]
     """dtype, shape, bytes and sha256 by file name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Index:
-    """An index opened on this machine; all arrays are read-only maps of its files."""
+    """An index opened on this machine; all arrays are read-only maps of its files. Equal only to itself."""
 
     manifest: Manifest
     graph: Graph
     edge_row: I32
     step: NDArray[np.int16]
     edge_ids: NDArray[np.uint8]
+    node_type: NDArray[np.int16]
     node_ids: pa.LargeStringArray
     """node_id by number, without a copy."""
 
@@ -75,8 +83,8 @@ def ensure_index(
     It is opened here first, so that a corrupted one is refused before any task starts.
 
     Args:
-        nodes: node_id, number.
-        edges: edge_id, src, dst, symmetric, relation, cost.
+        nodes: node_id, number, type.
+        edges: edge_id, src, dst, symmetric, cost and RELATION.
         folder: where the index lies; a folder or URI that every machine sees.
         local_dir: as in `open_index`.
         kg_version: content digest of the graph, costs included.
@@ -97,19 +105,19 @@ def build_index(nodes: DataFrame, edges: DataFrame, folder: str, *, kg_version: 
     """Write the index of a graph, in place of whatever lies in `folder`.
 
     Args:
-        nodes: node_id, number (rank of node_id, from 0).
-        edges: edge_id (16 hex digits), src, dst, symmetric, relation, cost (1/65536); none may be null.
+        nodes: node_id, number (rank of node_id, from 0), type.
+        edges: edge_id (16 hex digits), src, dst, symmetric, cost (1/65536) and RELATION; none may be null.
         folder: local folder, replaced in one step, or URI, whose manifest is written last.
         kg_version: written into the manifest.
 
     Raises:
         ContractError: numbers are not ranks, an edge's end is not in `nodes`, a value is null or an edge_id is no id.
     """
-    relations = sorted(row["relation"] for row in edges.select("relation").distinct().collect())
+    relations = sorted(tuple(row) for row in edges.select(*RELATION).distinct().collect() if None not in row)
     if len(relations) > _RELATIONS:
         raise ContractError(f"edges hold {len(relations)} relations, the index at most {_RELATIONS}")
-    ids = _node_ids(nodes)
-    arrays = layout(len(ids), **_edge_columns(nodes, edges, relations))
+    ids, types, node_type = _node_columns(nodes)
+    arrays = {**layout(len(ids), **_edge_columns(nodes, edges, relations)), "node_type": node_type}
     text: dict[str, NDArray[Any]] = {"node_text_offsets": np.frombuffer(ids.buffers()[1], np.int64)[: len(ids) + 1]}
     text["node_text"] = np.frombuffer(ids.buffers()[2] or b"", np.uint8)[: text["node_text_offsets"][-1]]
     with Folder(folder).replacing(last=MANIFEST) as staging:
@@ -120,7 +128,8 @@ def build_index(nodes: DataFrame, edges: DataFrame, folder: str, *, kg_version: 
             nodes=len(ids),
             edges=len(arrays["edge_ids"]),
             entries=len(arrays["target"]),
-            relations=relations,
+            relations=[dict(zip(RELATION, row, strict=True)) for row in relations],
+            types=types,
             files=files,
         )
         (staging / MANIFEST).write_text(json.dumps(asdict(manifest), sort_keys=True, indent=1))
@@ -189,6 +198,7 @@ def open_index(folder: str, local_dir: str, kg_version: str) -> Index:
         edge_row=arrays["edge_row"],
         step=arrays["step"],
         edge_ids=arrays["edge_ids"],
+        node_type=arrays["node_type"],
         node_ids=pa.Array.from_buffers(pa.large_string(), manifest.nodes, text),
     )
 
@@ -227,22 +237,28 @@ def _again(folder: Folder) -> str:
     return f"remove {folder.uri} and run find_paths again"
 
 
-def _node_ids(nodes: DataFrame) -> pa.LargeStringArray:
-    table = nodes.select("number", "node_id").toArrow()
+def _node_columns(nodes: DataFrame) -> tuple[pa.LargeStringArray, list[str], NDArray[np.int16]]:
+    """Node ids by number, the types there are, and the code of each node's."""
+    table = nodes.select("number", "node_id", "type").toArrow()
     number = table["number"].to_numpy()
-    ids = pc.take(table["node_id"].combine_chunks().cast(pa.large_string()), pa.array(np.argsort(number)))
+    order = pa.array(np.argsort(number))
+    ids = pc.take(table["node_id"].combine_chunks().cast(pa.large_string()), order)
     ranked = np.array_equal(np.sort(number), np.arange(len(ids)))
     if not ranked or not pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py():
         raise ContractError("nodes.number is not the rank of node_id: run build_kg again")
-    return ids
+    types = sorted(pc.unique(table["type"]).to_pylist())
+    codes = pc.index_in(pc.take(table["type"].combine_chunks(), order), pa.array(types, pa.string()))
+    return ids, types, codes.to_numpy().astype(np.int16)
 
 
-def _edge_columns(nodes: DataFrame, edges: DataFrame, relations: list[str]) -> dict[str, NDArray[Any]]:
+def _edge_columns(nodes: DataFrame, edges: DataFrame, relations: list[tuple[Any, ...]]) -> dict[str, NDArray[Any]]:
     """The arguments of `layout` for a graph: numbers are joined in Spark, arrays come over by Arrow."""
     ends = [F.col("node_id").alias("end"), F.col("number")]
-    names = edges.sparkSession.createDataFrame(list(enumerate(relations)), "code int, name string")
+    schema = ", ".join(f"{name} {'boolean' if name == 'may_carry' else 'string'}" for name in RELATION)
+    rows = [(code, *relation) for code, relation in enumerate(relations)]
+    names = edges.sparkSession.createDataFrame(rows, f"code int, {schema}")
     joined = (
-        edges.join(F.broadcast(names), F.col("relation") == F.col("name"), "left")
+        edges.join(F.broadcast(names), [*RELATION], "left")
         .join(nodes.select(*ends), F.col("src") == F.col("end"), "left")
         .select(*edges.columns, "code", F.col("number").alias("src_number"))
         .join(nodes.select(*ends), F.col("dst") == F.col("end"), "left")
@@ -270,7 +286,7 @@ _NULL_MEANS = {
     "src": "a src is not among the nodes",
     "dst": "a dst is not among the nodes",
     "symmetric": "a symmetric is null",
-    "relation": "a relation is null",
+    "relation": "a relation, or what is known of it, is null",
     "cost": "a cost is null",
 }
 

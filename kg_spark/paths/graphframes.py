@@ -2,61 +2,124 @@
 
 All pairs go in one job. Every end of a pair is a landmark with a bit of its own; in each round a node tells its
 neighbours which landmarks it knows (aggregateMessages, one bit_or a word of 64 landmarks), so half of max_hops rounds
-give all distances that two searches need to meet. Joins then walk back from where they met, one hop each.
+give all distances that two searches need to meet. Then, for one length after the other, joins walk from the node in the
+middle back to the source and on to the target, one hop each, never to a node from which the end is out of reach. A pair
+is done `slack` lengths after its first path.
 
 Why not shortestPaths: it has no bound and carries a map a node; 20 landmarks on PrimeKG's shape took 144 s, and they
-would be walked to the rim of the graph where two hops are enough. There is no `max_expansions` here: after each hop,
-of the pieces with the same ends only the `keep` best stay, which loses no path that could be among the best, since what
-is added to either end is the same for all of them. So nothing is ever truncated.
+would be walked to the rim of the graph where two hops are enough. There is no `max_expansions` here: every simple path
+of the lengths asked for is listed before the best are kept, so nothing is ever truncated, and slack costs disk.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 
+import numpy as np
 from graphframes import GraphFrame
 from graphframes.lib import AggregateMessages
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from conf.config import PathsConfig
 from kg_spark.paths.arrow import COST_UNIT
+from kg_spark.paths.csr import RELATION
+from kg_spark.paths.rules import DELTA, hub_limit
 
 _WORD = 64
 _BLOCK = 1024
 """Landmarks of one sweep: 16 words a node."""
 
-PAIR = ("source", "target", "keep")
+PAIR = ("source", "target", "keep", "around")
+
+_RULES = ("edge_id", "forward", "cost", "class", "end_only", "hub_here", "hub_there")
+"""What a step knows of each of its edges; class as in kg_spark.paths.rules."""
 
 
-def shortest(pairs: DataFrame, nodes: DataFrame, edges: DataFrame, *, max_hops: int) -> DataFrame:
-    """The cheapest shortest paths of each pair, by (cost, hops, nodes); a step costs its cheapest edge.
+def search(pairs: DataFrame, nodes: DataFrame, edges: DataFrame, config: PathsConfig) -> DataFrame:
+    """The cheapest simple paths of each pair, by (cost, hops, nodes), as kg_spark.paths.search.search gives them.
 
     Args:
-        pairs: source, target (node ids), keep (how many paths at most); distinct, source and target differ.
-        nodes: node_id.
-        edges: edge_id, src, dst, symmetric, cost.
-        max_hops: longest path.
+        pairs: source, target (node ids), keep (how many paths at most), around (Ask.around); distinct, source and target
+            differ.
+        nodes: node_id, number, type.
+        edges: edge_id, src, dst, symmetric, cost and RELATION.
+        config: how far, and by which rules.
 
     Returns:
-        source, target, keep, paths (list<BARE_PATH>); no row where a pair has none.
+        PAIR, paths (list<BARE_PATH>); no row where a pair has none.
     """
-    both = _both_ways(edges)
-    steps = both.groupBy("here", "there").agg(F.min("cost").alias("cost")).persist()
-    near = _distances(nodes, steps, _landmarks(pairs), rounds=math.ceil(max_hops / 2)).localCheckpoint()
-    found = _meetings(pairs, near, max_hops)
-    for _ in range(math.ceil(max_hops / 2)):
-        found = _walk(found, steps, near, "source").localCheckpoint()
-    for _ in range(max_hops // 2):
-        found = _walk(found, steps, near, "target").localCheckpoint()
-    return _nested(_best(found, *PAIR, name="rank"), both)
+    both = _both_ways(edges, config)
+    walks = edges.where("src != dst").select(F.explode(F.array("src", "dst")).alias("node_id")).groupBy("node_id")
+    there = nodes.join(walks.agg(F.count("*").alias("walks")), "node_id").select(
+        F.col("node_id").alias("there"), F.col("number").alias("there_number"), _barred(config).alias("barred")
+    )
+    here = nodes.select(F.col("node_id").alias("here"), F.col("number").alias("here_number"))
+    steps = both.groupBy("here", "there").agg(F.collect_list(F.struct(*_RULES)).alias("edges"))
+    steps = steps.join(there, "there").join(here, "here").localCheckpoint()
+    near = _distances(nodes, steps, _landmarks(pairs), rounds=math.ceil(config.max_hops / 2)).localCheckpoint()
+    found: list[DataFrame] = []
+    for hops in range(1, config.max_hops + 1):
+        active = _active(pairs, found, hops, config.slack)
+        found.append(_of_length(active, steps, near, hops, config).localCheckpoint())
+    return _nested(_best(reduce(DataFrame.union, found)), steps, config)
 
 
-def _both_ways(edges: DataFrame) -> DataFrame:
-    """Every edge walked either way: here, there, edge_id, forward, cost."""
-    ends = edges.where("src != dst")
-    there = ends.select(F.col("src").alias("here"), F.col("dst").alias("there"), "edge_id", F.lit(True), "cost")
-    back = ends.select("dst", "src", "edge_id", "symmetric", "cost")
-    return there.union(back).toDF("here", "there", "edge_id", "forward", "cost")
+def _active(pairs: DataFrame, found: Sequence[DataFrame], hops: int, slack: int) -> DataFrame:
+    """Pairs that have no path yet, or whose shortest is at most `slack` hops shorter than `hops`."""
+    if hops - 1 <= slack:
+        return pairs
+    done = reduce(DataFrame.union, found[: hops - 1 - slack]).select(*PAIR).distinct()
+    return pairs.join(done, [*PAIR], "left_anti")
+
+
+def _both_ways(edges: DataFrame, config: PathsConfig) -> DataFrame:
+    """Every edge that the rules know, walked either way: here, there and _RULES."""
+    clinical = config.semantics == "clinical"
+    ends = edges.where("src != dst").withColumn("star", F.concat_ws("|", *RELATION))
+    along = F.when(F.col("symmetric"), 0).otherwise(1)
+    there = ends.select(F.col("src").alias("here"), F.col("dst").alias("there"), F.lit(True).alias("forward"),
+                        along.alias("way"), F.lit("src").alias("near"), F.lit("dst").alias("far"), "*")  # fmt: skip
+    back = ends.select(F.col("dst").alias("here"), F.col("src").alias("there"), F.col("symmetric").alias("forward"),
+                       (2 * along).alias("way"), F.lit("dst").alias("near"), F.lit("src").alias("far"), "*")  # fmt: skip
+    both = there.union(back)
+    if clinical:
+        both = _with_hubs(both, config.hub_quantile)
+        trait = 2 * (F.col("no_passage") == F.col("near")).cast("int") + (F.col("no_passage") == F.col("far")).cast(
+            "int"
+        )
+        kind = 4 * F.col("way") + F.when(F.col("symmetric"), 0).otherwise(trait)
+        both = both.withColumn("class", kind).withColumn("end_only", ~F.col("may_carry"))
+    else:
+        nothing = {name: F.lit(False) for name in ("end_only", "hub_here", "hub_there")}
+        both = both.withColumns({**nothing, "class": F.lit(0)})
+    excluded = F.col("relation").isin(config.exclude_relations) | F.col("predicate").isin(config.exclude_relations)
+    kept = both.where(~excluded) if config.exclude_relations else both
+    return kept.select("here", "there", *_RULES)
+
+
+def _with_hubs(both: DataFrame, quantile: float) -> DataFrame:
+    """Add hub_here and hub_there: the node has more such edges than kg_spark.paths.rules.hub_limit allows."""
+    degrees = both.groupBy("here", "star", "way").agg(F.count("*").alias("degree")).localCheckpoint()
+    counted = degrees.groupBy("star", "way", "degree").count().collect()
+    limits = []
+    for star, way in sorted({(row["star"], row["way"]) for row in counted}):
+        each = [(row["degree"], row["count"]) for row in counted if (row["star"], row["way"]) == (star, way)]
+        limits.append((star, way, hub_limit(np.repeat(*np.array(each, np.int64).T), quantile)))
+    limit = F.broadcast(both.sparkSession.createDataFrame(limits, "star string, way int, most long"))
+    hubs = degrees.join(limit, ["star", "way"]).where("degree > most").select("here", "star", "way")
+    mine = hubs.withColumn("hub_here", F.lit(True))
+    # Seen from the other end an edge that runs along runs against.
+    turned = F.when(F.col("way") == 0, 0).otherwise(3 - F.col("way"))
+    theirs = hubs.select(F.col("here").alias("there"), "star", turned.alias("way"), F.lit(True).alias("hub_there"))
+    joined = both.join(mine, ["here", "star", "way"], "left").join(theirs, ["there", "star", "way"], "left")
+    return joined.fillna(False, ["hub_here", "hub_there"])
+
+
+def _barred(config: PathsConfig) -> Column:
+    """Whether a path may not pass through a node, of `type` and `walks` edges."""
+    barred = F.col("type").isin(config.exclude_types) if config.exclude_types else F.lit(False)
+    return barred | (F.col("walks") > config.max_degree) if config.max_degree else barred
 
 
 def _landmarks(pairs: DataFrame) -> list[str]:
@@ -126,56 +189,107 @@ def _spelled(learnt: DataFrame) -> DataFrame:
     return place.select("node", (F.col("word") * _WORD + F.col("place")).alias("bit"))
 
 
-def _meetings(pairs: DataFrame, near: DataFrame, max_hops: int) -> DataFrame:
-    """The nodes in the middle of each pair's shortest paths, as beginnings of paths: PAIR, nodes, cost, hops."""
-    here = near.select(F.col("landmark").alias("source"), "node", F.col("hops").alias("to_source"))
-    there = near.select(F.col("landmark").alias("target"), "node", F.col("hops").alias("to_target"))
-    hops = F.col("to_source") + F.col("to_target")
-    middle = pairs.join(here, "source").join(there, ["target", "node"])
-    # Of each shortest path just the node half-way, nearer to the target where there are two.
-    middle = middle.where((F.col("to_source") - F.col("to_target")).isin(0, 1) & (hops <= max_hops))
-    least = F.min(hops).over(Window.partitionBy(*PAIR))
-    nearest = middle.withColumn("hops", hops).withColumn("least", least).where("hops = least")
-    nodes, cost = F.array("node").alias("nodes"), F.lit(0).cast("long").alias("cost")
-    return nearest.select(*PAIR, nodes, cost, "to_source", "to_target")
+def _of_length(active: DataFrame, steps: DataFrame, near: DataFrame, hops: int, config: PathsConfig) -> DataFrame:
+    """All paths of one length that the rules let stand: PAIR, nodes, cost, hops."""
+    back = math.ceil(hops / 2)
+    to_source = near.where(F.col("hops") <= back).select(F.col("landmark").alias("source"), "node")
+    to_target = near.where(F.col("hops") <= hops - back).select(F.col("landmark").alias("target"), "node")
+    found = active.join(to_source, "source").join(to_target, ["target", "node"])
+    inside = ~F.col("node").isin(F.col("source"), F.col("target")) if hops > 1 else F.col("node") == F.col("target")
+    found = found.where(inside).select(
+        *PAIR,
+        F.array("node").alias("nodes"),
+        F.array().cast("array<array<struct<class:int,cost:int>>>").alias("prices"),
+    )
+    for left in range(back - 1, -1, -1):
+        found = _walk(found, steps, near, "source", left, config)
+    for left in range(hops - back - 1, -1, -1):
+        found = _walk(found, steps, near, "target", left, config)
+    cost = F.udf(_least, "bigint")("prices")
+    return (
+        found.withColumn("cost", cost)
+        .where("cost is not null")
+        .select(*PAIR, "nodes", "cost", F.lit(hops).alias("hops"))
+    )
 
 
-def _walk(found: DataFrame, steps: DataFrame, near: DataFrame, end: str) -> DataFrame:
-    """One hop nearer to an end of the pair, for the paths that have not reached it."""
-    left, back = f"to_{end}", end == "source"
-    tip = F.element_at("nodes", 1 if back else -1)
-    nearer = near.select(F.col("landmark").alias(end), F.col("node").alias("there"), (F.col("hops") + 1).alias(left))
+def _walk(found: DataFrame, steps: DataFrame, near: DataFrame, end: str, left: int, config: PathsConfig) -> DataFrame:
+    """One hop nearer to an end of the pair, to nodes with at most `left` hops to go."""
+    back = end == "source"
+    tip, new = ("there", "here") if back else ("here", "there")
+    reach = near.where(F.col("hops") <= left).select(F.col("landmark").alias(end), F.col("node").alias(new))
     moved = (
-        found.where(F.col(left) > 0)
-        .withColumn("here", tip)
-        .join(steps.withColumnRenamed("cost", "price"), "here")
-        .join(nearer, [end, "there", left])
-        .withColumn("nodes", F.concat(F.array("there"), "nodes") if back else F.concat("nodes", F.array("there")))
-        .withColumn("cost", F.col("cost") + F.col("price"))
-        .withColumn(left, F.col(left) - 1)
+        found.withColumn(tip, F.element_at("nodes", 1 if back else -1))
+        .join(steps, tip)
+        .join(reach, [end, new])
+        .where(~F.array_contains("nodes", F.col(new)))
+        .where(F.col(new) == F.col(end) if left == 0 else ~F.col(new).isin(F.col("source"), F.col("target")))
     )
-    both = found.where(F.col(left) == 0).unionByName(moved.select(*found.columns))
-    return _best(both, *PAIR, F.element_at("nodes", 1), F.element_at("nodes", -1), name="place").drop("place")
-
-
-def _best(found: DataFrame, *group: str | Column, name: str) -> DataFrame:
-    """The `keep` best of each group by (cost, hops, nodes), with their place from 1."""
-    order = Window.partitionBy(*group).orderBy("cost", F.size("nodes"), "nodes")
-    return found.withColumn(name, F.row_number().over(order)).where(F.col(name) <= F.col("keep"))
-
-
-def _nested(found: DataFrame, both: DataFrame) -> DataFrame:
-    """One row a pair: PAIR, paths, with all edges of each step ordered by edge_id."""
-    hops = F.size("nodes") - 1
-    stepped = found.select(
-        *PAIR, "rank", "nodes", "cost", hops.alias("hops"), F.explode(F.sequence(F.lit(1), hops)).alias("hop")
+    taken = F.transform(
+        F.filter("edges", _open(config)), lambda e: F.struct(e["class"].alias("class"), e["cost"].alias("cost"))
     )
+    moved = moved.where(_passes(config)).withColumn("taken", taken).where("size(taken) > 0")
+    nodes = F.concat(F.array(new), "nodes") if back else F.concat("nodes", F.array(new))
+    prices = F.concat(F.array("taken"), "prices") if back else F.concat("prices", F.array("taken"))
+    return moved.select(*PAIR, nodes.alias("nodes"), prices.alias("prices")).localCheckpoint()
+
+
+def _ends(name: str) -> Column:
+    return F.col(name).isin(F.col("source"), F.col("target"))
+
+
+def _open(config: PathsConfig) -> Callable[[Column], Column]:
+    """Whether an edge of the step from here to there may be taken, whatever the others are."""
+
+    def stands(edge: Column) -> Column:
+        fits = ~edge["end_only"] | _ends("here") | _ends("there")
+        fits &= (~edge["hub_here"] | _ends("here")) & (~edge["hub_there"] | _ends("there"))
+        return fits & edge["forward"] if config.directed else fits
+
+    return stands
+
+
+def _passes(config: PathsConfig) -> Column:
+    """Whether the step's nodes may be walked by this pair."""
+    blocked = F.array_contains("around", 2 * F.col("there_number"))
+    passes = _ends("there") | ~(F.col("barred") | blocked)
+    passes &= _ends("here") | ~F.array_contains("around", 2 * F.col("here_number"))
+    if config.drop_direct:
+        passes &= ~(_ends("here") & _ends("there"))
+    peer = [F.array_contains("around", 2 * F.col(f"{end}_number") + 1) for end in ("here", "there")]
+    return passes & ~((F.col("there") == F.col("target")) & peer[0]) & ~((F.col("here") == F.col("target")) & peer[1])
+
+
+def _least(prices: list[list[tuple[int, int]]]) -> int | None:
+    """The least sum over choices of one edge a step that the automaton accepts; none where there is no such choice."""
+    sums = {0: 0}
+    for step in prices:
+        after: dict[int, int] = {}
+        for state, total in sums.items():
+            for kind, cost in step:
+                to = int(DELTA[state, kind])
+                if to >= 0:
+                    after[to] = min(after.get(to, total + cost), total + cost)
+        sums = after
+    return min(sums.values(), default=None)
+
+
+def _best(found: DataFrame) -> DataFrame:
+    """The `keep` best of each pair by (cost, hops, nodes), with their rank from 1."""
+    order = Window.partitionBy(*PAIR).orderBy("cost", "hops", "nodes")
+    return found.withColumn("rank", F.row_number().over(order)).where("rank <= keep")
+
+
+def _nested(found: DataFrame, steps: DataFrame, config: PathsConfig) -> DataFrame:
+    """One row a pair: PAIR, paths, with all edges of each step that the rules leave open, ordered by edge_id."""
+    hop = F.explode(F.sequence(F.lit(1), F.col("hops"))).alias("hop")
+    stepped = found.select(*PAIR, "rank", "nodes", "cost", "hops", hop)
     ends = {"here": F.col("nodes")[F.col("hop") - 1], "there": F.col("nodes")[F.col("hop")]}
-    stepped = stepped.withColumns(ends)
-    step = stepped.join(both.drop("cost"), ["here", "there"]).groupBy(*PAIR, "rank", "nodes", "cost", "hops", "hop")
-    edges = F.sort_array(F.collect_list(F.struct("edge_id", "forward"))).alias("edges")
-    path = step.agg(edges).groupBy(*PAIR, "rank", "nodes", "cost", "hops")
-    paths = path.agg(F.sort_array(F.collect_list(F.struct("hop", "edges"))).alias("steps")).select(
+    open_edges = F.sort_array(F.filter("edges", _open(config))).alias("edges")
+    step = stepped.withColumns(ends).join(steps, ["here", "there"])
+    path = step.select(*PAIR, "rank", "nodes", "cost", "hops", "hop", open_edges)
+    paths = path.groupBy(*PAIR, "rank", "nodes", "cost", "hops")
+    listed = paths.agg(F.sort_array(F.collect_list(F.struct("hop", "edges"))).alias("steps")).select(
         *PAIR,
         F.struct(
             "rank",
@@ -188,8 +302,8 @@ def _nested(found: DataFrame, both: DataFrame) -> DataFrame:
         ).alias("path"),
     )
     ordered = F.sort_array(F.collect_list("path"))
-    listed = F.transform(ordered, lambda p: F.struct(*[p[name].alias(name) for name in _FIELDS]))
-    return paths.groupBy(*PAIR).agg(listed.alias("paths"))
+    kept = F.transform(ordered, lambda p: F.struct(*[p[name].alias(name) for name in _FIELDS]))
+    return listed.groupBy(*PAIR).agg(kept.alias("paths"))
 
 
 _FIELDS = ("nodes", "edges", "forward", "hops", "cost", "rank", "score")

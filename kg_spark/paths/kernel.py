@@ -1,15 +1,21 @@
-"""graph arrays, pairs -> flat arrays: the cheapest shortest paths of each pair, exactly, in compiled loops.
+"""graph arrays, pairs -> flat arrays: the cheapest paths of each pair up to a few hops beyond its shortest, in compiled loops.
 
 A pair is searched from both ends, always from the end whose frontier has fewer edges, until the two meet; on a graph of
-PrimeKG's shape that touches some 4,000 edges a pair where a search from one end touches millions. What was met is
-traced back into a small graph of arcs that lie on shortest paths, in layers; the cost left from each of its nodes is
-known exactly, so the listing (depth first) leaves a branch as soon as it cannot beat the k-th best path. Arcs are
-walked in the order of node numbers, hence of two paths of one cost the one listed first has the smaller nodes and
-stays: the order (cost, hops, nodes) costs nothing, and every machine gives the same bytes.
+PrimeKG's shape that touches some 4,000 edges a pair where a search from one end touches millions. That gives the length
+of the shortest path, hence the longest that may be listed. Both searches go on until they cover that length, every node
+near them learns how far the other end is, and what can lie on a listed path becomes a small graph of arcs. There the
+least cost left is known for every node, number of hops left and state of the rules, so the listing (depth first)
+leaves a branch as soon as it cannot beat the k-th best path. Arcs are walked in the order of node numbers, hence of two
+paths of one cost the one listed first has the smaller nodes and stays: the order (cost, hops, nodes) costs nothing, and
+every machine gives the same bytes. A key is 16 * cost + hops, so that both compare as one number.
+
+Rules that hang on one step and the pair's ends close entries (`is_open`). Rules that hang on the steps before (changes
+of direction, two edges that meet in a shared trait) are a small automaton: a path stands if some choice of one edge a
+step is accepted, and costs the least of these choices. So a prefix carries a cost for each state, not one.
 
 Nothing is allocated for a pair: marks carry the pair's epoch, so they need no clearing. All compiled functions stand in
-this one file, because numba's cache on disk sees changes of a function's own file only. Loops stand where a slice would
-do: a slice assignment costs seconds of compilation.
+this one file, longer than others for it, because numba's cache on disk sees changes of a function's own file only.
+Loops stand where a slice would do: a slice assignment costs seconds of compilation.
 
 Source: bidirectional search, Pohl 1971; bounded listing with exact remaining cost, Byers & Waterman 1984.
 """
@@ -21,56 +27,167 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from kg_spark.paths.search import I32, I64, Found, Graph, Scratch
+    from kg_spark.paths.search import I32, I64, Ask, Found, Graph, Scratch
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# A mark is epoch + side + used + level; one int32 a node keeps the hot loop in the cache (0.5 MB for PrimeKG).
-_USED = 16
-_SIDE = 32
-_EPOCH = 64
+# A mark is epoch + 16 * hops from the source + hops to the target; one int32 a node keeps the hot loop in the cache.
+_FAR = 15
+_EPOCH = 256
 _LAST_EPOCH = 2**31 - 2 * _EPOCH
 _MANY = 2**62
 
+SRC_HERE, SRC_THERE, END_ONLY, TRAIT_HERE, TRAIT_THERE, HUB_HERE, HUB_THERE, BANNED = (1 << bit for bit in range(8))
+"""Bits of an entry's rule; `here` is the row's node, `there` the other one. A symmetric edge has both SRC bits."""
 
-def _compiled(function: F) -> F:
+
+def compiled(function: F) -> F:
     """The function in machine code, without the interpreter's lock, kept on disk between processes."""
     return cast("F", numba.njit(nogil=True, cache=True)(function))
 
 
-@_compiled
-def _frontier_edges(g: Graph, w: Scratch, side: int, depth: int) -> int:
-    edges = 0
+@compiled
+def is_open(rule: int, walk: int, here_is_end: bool, there_is_end: bool) -> bool:  # noqa: FBT001  compiled: no keywords
+    """Whether a path may take this entry, whatever came before; walk: the bits it must have, SRC ones where followed."""
+    if rule & BANNED or rule & walk != walk:
+        return False
+    if rule & END_ONLY and not (here_is_end or there_is_end):
+        return False
+    return (here_is_end or not rule & HUB_HERE) and (there_is_end or not rule & HUB_THERE)
+
+
+@compiled
+def _passes(g: Graph, w: Scratch, e: int, u: int, v: int, side: int) -> bool:
+    """Whether the pair at hand may walk entry e of u's row, to v from the source's side or from v on the target's."""
+    s, t, rule = w.pair[0], w.pair[1], g.rule[e]
+    here, there = u in (s, t), v in (s, t)
+    if not is_open(rule, g.walk[side], here, there) or (g.node_rule[v] and not there):
+        return False
+    if w.pair[2] and here and there:
+        return False
+    flag = w.flag[v] - w.pair[3]
+    if flag == 0 and not there:
+        return False
+    return not ((flag == 1 and u == t) or (v == t and w.flag[u] - w.pair[3] == 1))
+
+
+@compiled
+def _class(rule: int, side: int) -> int:
+    """What the automaton sees of an entry, walked towards the target: 4 * direction + 2 * trait at tail + trait at head."""
+    here, there = rule & SRC_HERE, rule & SRC_THERE
+    tail, head = rule & TRAIT_HERE, rule & TRAIT_THERE
+    if side == 1:
+        here, there, tail, head = there, here, head, tail
+    way = 0 if here and there else 1 if here else 2
+    return 4 * way + 2 * int(tail > 0) + int(head > 0)
+
+
+@compiled
+def _hops(mark: int, base: int, side: int) -> int:
+    """Hops to the source (side 0) or the target that a mark tells; _FAR where it does not."""
+    if mark < base:
+        return _FAR
+    return (mark - base) >> 4 if side == 0 else (mark - base) & 15
+
+
+@compiled
+def _learn(w: Scratch, v: int, base: int, side: int, hops: int) -> None:
+    """Write a node's hops to the source or to the target."""
+    to_source, to_target = _hops(w.mark[v], base, 0), _hops(w.mark[v], base, 1)
+    w.mark[v] = base + (16 * hops + to_target if side == 0 else 16 * to_source + hops)
+
+
+@compiled
+def _note(g: Graph, w: Scratch, arcs: int, side: int, u: int, v: int, first: int) -> int:
+    """Keep the step between u and v, whose entries in u's row start at `first`, as arcs that lead towards the target.
+
+    One arc with the cheapest price; where the automaton tells edges apart, one for each class of them.
+    """
+    ruled, classes = len(g.rule) > 0, g.delta.shape[0] > 1
+    seen = 0
+    e, end = first, g.offsets[u + 1]
+    while e < end and g.target[e] == v:
+        if not ruled or _passes(g, w, e, u, v, side):
+            kind = _class(g.rule[e], side) if classes else 0
+            if not seen & (1 << kind):
+                seen |= 1 << kind
+                w.tail[arcs] = u if side == 0 else v
+                w.head[arcs] = v if side == 0 else u
+                w.price[arcs] = 16 * np.int64(g.cost[e]) + 1
+                w.ref[arcs] = 2 * first + side
+                w.kind[arcs] = kind
+                arcs += 1
+                if not classes:
+                    break
+        e += 1
+    return arcs
+
+
+@compiled
+def _expand(  # noqa: C901  the hot loop
+    g: Graph, w: Scratch, side: int, base: int, arcs: int, budget: int
+) -> tuple[int, bool]:
+    """Walk one side's frontier one hop. Arcs to the other side, kept when they are the first; whether there are any."""
+    depth, ruled, first_meeting = w.depth[side], len(g.rule) > 0, arcs == 0
+    end, met = w.level[side, depth + 1], False
     for i in range(w.level[side, depth], w.level[side, depth + 1]):
+        u = w.queue[side, i]
+        w.spent[0] += g.offsets[u + 1] - g.offsets[u]
+        if w.spent[0] > budget:
+            break
+        before, run = -1, -1
+        for e in range(g.offsets[u], g.offsets[u + 1]):
+            v = g.target[e]
+            if v == before:
+                continue
+            if ruled:
+                if e == g.offsets[u] or g.target[e - 1] != v:
+                    run = e
+                if not _passes(g, w, e, u, v, side):
+                    continue
+            else:
+                run = e
+            before = v
+            mark = w.mark[v]
+            if mark < base:
+                w.mark[v] = base + (16 * (depth + 1) + _FAR if side == 0 else 16 * _FAR + depth + 1)
+                w.queue[side, end] = v
+                end += 1
+                continue
+            if _hops(mark, base, side) == _FAR:
+                _learn(w, v, base, side, depth + 1)
+                w.queue[side, end] = v
+                end += 1
+            other = _hops(mark, base, 1 - side)
+            if first_meeting and other != _FAR:
+                met = True
+                arcs = _note(g, w, arcs, side, u, v, run)
+    w.level[side, depth + 2] = end
+    return arcs, met
+
+
+@compiled
+def _grow(g: Graph, w: Scratch, side: int) -> None:
+    """Count the hop that `_expand` has walked, and the edges of the new frontier."""
+    w.depth[side] += 1
+    edges = 0
+    for i in range(w.level[side, w.depth[side]], w.level[side, w.depth[side] + 1]):
         u = w.queue[side, i]
         edges += g.offsets[u + 1] - g.offsets[u]
-    return edges
+    w.edges[side] = edges
 
 
-@_compiled
-def _note(g: Graph, w: Scratch, arc: int, side: int, u: int, v: int, entry: int) -> None:
-    """Keep the step between u and v, found in u's row, as an arc that leads towards the target."""
-    w.tail[arc] = u if side == 0 else v
-    w.head[arc] = v if side == 0 else u
-    w.price[arc] = g.cost[entry]
-    w.ref[arc] = 2 * entry + side
-
-
-@_compiled
-def _expand(g: Graph, w: Scratch, side: int, base: int, spent: int, budget: int) -> tuple[int, int]:
-    """Walk one side's frontier one hop: arcs to the other side (none until they meet), edges touched.
-
-    When they meet, every node of the other side stands in its outermost level: a nearer one would have met before.
-    """
-    depth = w.depth[side]
-    fresh = base + side * _SIDE + depth + 1
-    arcs, end = 0, w.level[side, depth + 1]
-    for i in range(w.level[side, depth], w.level[side, depth + 1]):
+@compiled
+def _join(g: Graph, w: Scratch, side: int, base: int, budget: int) -> int:
+    """Arcs from the outermost level of one side to the other side's; both ends of each learn how far they are."""
+    here, there, arcs = w.depth[side], w.depth[1 - side], 0
+    for i in range(w.level[side, here], w.level[side, here + 1]):
         u = w.queue[side, i]
-        spent += g.offsets[u + 1] - g.offsets[u]
-        if spent > budget:
+        w.spent[0] += g.offsets[u + 1] - g.offsets[u]
+        if w.spent[0] > budget:
             break
         before = -1
         for e in range(g.offsets[u], g.offsets[u + 1]):
@@ -78,78 +195,80 @@ def _expand(g: Graph, w: Scratch, side: int, base: int, spent: int, budget: int)
             if v == before:
                 continue
             before = v
-            mark = w.mark[v]
-            if mark < base:
-                w.mark[v] = fresh
-                w.queue[side, end] = v
-                end += 1
-            elif (mark - base) // _SIDE != side:
-                _note(g, w, arcs, side, u, v, e)
-                arcs += 1
-    w.level[side, depth + 2] = end
-    return arcs, spent
+            if _hops(w.mark[v], base, 1 - side) != there:
+                continue
+            more = _note(g, w, arcs, side, u, v, e)
+            if more > arcs:
+                arcs = more
+                if _hops(w.mark[u], base, 1 - side) == _FAR:
+                    _learn(w, u, base, 1 - side, there + 1)
+                if _hops(w.mark[v], base, side) == _FAR:
+                    _learn(w, v, base, side, here + 1)
+    return arcs
 
 
-@_compiled
-def _meet(g: Graph, w: Scratch, s: int, t: int, base: int, max_hops: int, budget: int) -> tuple[int, int]:
-    """Search from both ends until they meet: arcs that join the two sides, edges touched; `w.depth` says how far."""
-    for side, end in ((0, s), (1, t)):
-        w.mark[end] = base + side * _SIDE
-        w.queue[side, 0] = end
-        w.level[side, 0], w.level[side, 1] = 0, 1
-        w.depth[side], w.edges[side] = 0, g.offsets[end + 1] - g.offsets[end]
-    arcs = spent = 0
-    while w.depth[0] + w.depth[1] < max_hops and min(w.edges[0], w.edges[1]) > 0 and spent <= budget:
-        side = 0 if w.edges[0] <= w.edges[1] else 1
-        arcs, spent = _expand(g, w, side, base, spent, budget)
-        if arcs > 0:
-            break
-        w.depth[side] += 1
-        w.edges[side] = _frontier_edges(g, w, side, w.depth[side])
-    return arcs, spent
-
-
-@_compiled
-def _trace(g: Graph, w: Scratch, side: int, base: int, arcs: int, spent: int) -> tuple[int, int]:
-    """Arcs from one side's outermost level back to its end, over nodes that lie on shortest paths."""
-    for level in range(w.depth[side] - 1, -1, -1):
-        wanted = base + side * _SIDE + _USED + level + 1
-        for i in range(w.level[side, level], w.level[side, level + 1]):
+@compiled
+def _reach(g: Graph, w: Scratch, side: int, base: int, shortest: int, limit: int) -> None:
+    """Tell the nodes inside one side's outermost level how far the other end is, where a path within `limit` passes."""
+    for hops in range(w.depth[1 - side] + 1, limit + 1):
+        inner = min(w.depth[side] - 1, limit - hops)
+        for i in range(w.level[side, max(0, shortest - hops)], w.level[side, inner + 1] if inner >= 0 else 0):
             u = w.queue[side, i]
-            spent += g.offsets[u + 1] - g.offsets[u]
-            before, known = -1, arcs
+            if _hops(w.mark[u], base, 1 - side) != _FAR:
+                continue
+            w.spent[0] += g.offsets[u + 1] - g.offsets[u]
             for e in range(g.offsets[u], g.offsets[u + 1]):
                 v = g.target[e]
-                if w.mark[v] == wanted and v != before:
-                    before = v
-                    _note(g, w, arcs, side, u, v, e)
-                    arcs += 1
-            if arcs > known:
-                w.mark[u] += _USED
-    return arcs, spent
+                if _hops(w.mark[v], base, 1 - side) == hops - 1 and (len(g.rule) == 0 or _passes(g, w, e, u, v, side)):
+                    _learn(w, u, base, 1 - side, hops)
+                    break
 
 
-@_compiled
-def _number(w: Scratch, base: int) -> int:
-    """Give the nodes of shortest paths rows by (layer, number), the source first and the target last; how many."""
+@compiled
+def _inner_arcs(g: Graph, w: Scratch, side: int, base: int, arcs: int, limit: int) -> int:
+    """Arcs that touch a node inside one side's outermost level; the target's side leaves out those the source's noted."""
+    for i in range(w.level[side, w.depth[side]]):
+        u = w.queue[side, i]
+        here = _hops(w.mark[u], base, side)
+        if here + _hops(w.mark[u], base, 1 - side) > limit:
+            continue
+        before = -1
+        for e in range(g.offsets[u], g.offsets[u + 1]):
+            v = g.target[e]
+            if v == before:
+                continue
+            before = v
+            there = _hops(w.mark[v], base, 1 - side)
+            if here + 1 + there > limit or (side == 1 and there < w.depth[0]):
+                continue
+            # False only where a search was cut.
+            if _hops(w.mark[v], base, side) <= here + 1 and _hops(w.mark[u], base, 1 - side) <= there + 1:
+                arcs = _note(g, w, arcs, side, u, v, e)
+    return arcs
+
+
+@compiled
+def _number(w: Scratch, base: int, limit: int) -> int:
+    """Give the nodes that may lie on a listed path rows in the order of their numbers; how many."""
     count = 0
-    last = w.depth[0] + w.depth[1] + 1
-    for layer in range(last + 1):
-        side = 0 if layer <= w.depth[0] else 1
-        level = layer if side == 0 else last - layer
-        begin = count
-        for i in range(w.level[side, level], w.level[side, level + 1]):
+    for side in range(2):
+        for i in range(w.level[side, w.depth[side] + 1]):
             v = w.queue[side, i]
-            if (w.mark[v] - base) & _USED:
+            if _hops(w.mark[v], base, 0) + _hops(w.mark[v], base, 1) <= limit and (
+                side == 0 or _hops(w.mark[v], base, 0) > w.depth[0]
+            ):
                 w.nodes[count] = v
                 count += 1
-        w.nodes[begin:count].sort()
+    w.nodes[:count].sort()
     for row in range(count):
-        w.slot[w.nodes[row]] = row
+        v = w.nodes[row]
+        w.slot[v] = row
+        w.gone[row], w.left[row] = _hops(w.mark[v], base, 0), _hops(w.mark[v], base, 1)
+        w.walked[row] = 0
     return count
 
 
-@_compiled
+@compiled
 def _counting_pass(key: I32, old: I64, new: I64, start: I64, arcs: int, count: int) -> None:
     """`new` is `old` ordered by key, stably; start[x] is left as the first place of key x."""
     for x in range(count + 2):
@@ -164,123 +283,289 @@ def _counting_pass(key: I32, old: I64, new: I64, start: I64, arcs: int, count: i
         start[after] += 1
 
 
-@_compiled
-def _layer(w: Scratch, base: int, arcs: int) -> None:
-    """Order the arcs by (tail, head), as rows of `nodes`, and know from every node the least cost and the ways left."""
-    count = _number(w, base)
+@compiled
+def _local(w: Scratch, base: int, arcs: int, limit: int) -> int:
+    """The arcs as a graph of rows, ordered by (tail, head); how many rows."""
+    count = _number(w, base, limit)
     for arc in range(arcs):
         w.tail[arc], w.head[arc] = w.slot[w.tail[arc]], w.slot[w.head[arc]]
         w.order[0, arc] = arc
     _counting_pass(w.head, w.order[0], w.order[1], w.start, arcs, count)
     _counting_pass(w.tail, w.order[1], w.order[0], w.start, arcs, count)
-    w.togo[count - 1], w.ways[count - 1] = 0, 1
-    for row in range(count - 2, -1, -1):
-        w.togo[row], w.ways[row] = _MANY, 0
-        for place in range(w.start[row], w.start[row + 1]):
-            arc = w.order[0, place]
-            w.togo[row] = min(w.togo[row], w.price[arc] + w.togo[w.head[arc]])
-            w.ways[row] = min(w.ways[row] + w.ways[w.head[arc]], _MANY)
+    return count
 
 
-@_compiled
-def _copy_path(cost: I64, arcs: I64, row: int, to_cost: I64, to_arcs: I64, to_row: int, hops: int) -> None:
-    to_cost[to_row] = cost[row]
-    for hop in range(hops):
+@compiled
+def _price(  # noqa: C901  one pass over the arcs
+    w: Scratch, delta: NDArray[np.int8], count: int, shortest: int, limit: int
+) -> None:
+    """Least key from every row to the target by hops left and state; on shortest paths also the number of ways."""
+    states = delta.shape[0]
+    goal = w.slot[w.pair[1]]
+    for hops in range(limit + 1):
+        for row in range(count):
+            if w.gone[row] + hops > limit or w.left[row] > hops:
+                continue
+            at = row * states
+            for q in range(states):
+                w.togo[hops, at + q] = 0 if row == goal else _MANY
+            if row == goal:
+                w.ways[row] = 1
+                continue
+            counts = w.left[row] == hops and w.gone[row] + hops == shortest
+            if counts:
+                w.ways[row] = 0
+            for place in range(w.start[row], w.start[row + 1]):
+                arc = w.order[0, place]
+                head = w.head[arc]
+                if w.left[head] > hops - 1:
+                    continue
+                if counts:
+                    w.ways[row] = min(w.ways[row] + w.ways[head], _MANY)
+                for q in range(states):
+                    after = delta[q, w.kind[arc]]
+                    if after >= 0:
+                        total = w.price[arc] + w.togo[hops - 1, head * states + after]
+                        w.togo[hops, at + q] = min(w.togo[hops, at + q], total)
+
+
+@compiled
+def _copy_path(key: I64, arcs: I64, row: int, to_key: I64, to_arcs: I64, to_row: int) -> None:
+    to_key[to_row] = key[row]
+    for hop in range(key[row] & 15):
         to_arcs[to_row, hop] = arcs[row, hop]
 
 
-@_compiled
-def _best(w: Scratch, kept: int, keep: int, hops: int) -> int:
-    """Order the kept paths by cost, of equals the one listed first, and leave the best; how many are left."""
-    order = np.argsort(w.kept_cost[:kept], kind="mergesort")[:keep]
+@compiled
+def _best(w: Scratch, kept: int, keep: int) -> int:
+    """Order the kept paths by key, of equals the one listed first, and leave the best; how many are left."""
+    order = np.argsort(w.kept_key[:kept], kind="mergesort")[:keep]
     for row in range(len(order)):
-        _copy_path(w.kept_cost, w.kept_arcs, order[row], w.spare_cost, w.spare_arcs, row, hops)
+        _copy_path(w.kept_key, w.kept_arcs, order[row], w.spare_key, w.spare_arcs, row)
     for row in range(len(order)):
-        _copy_path(w.spare_cost, w.spare_arcs, row, w.kept_cost, w.kept_arcs, row, hops)
+        _copy_path(w.spare_key, w.spare_arcs, row, w.kept_key, w.kept_arcs, row)
     return len(order)
 
 
-@_compiled
-def _list(w: Scratch, hops: int, keep: int, spent: int, budget: int) -> tuple[int, int]:
-    """List paths depth first, in the order of their nodes; how many are kept, best first, and expansions so far."""
-    at, place, cost, taken = w.trail
-    at[0], place[0], cost[0] = 0, w.start[0], 0
+@compiled
+def _step(w: Scratch, delta: NDArray[np.int8], depth: int, run: int, end: int, left: int) -> int:
+    """Take the arcs of one step after a prefix: its key by state into w.prefix, and the least key of a whole path."""
+    states = delta.shape[0]
+    head = w.head[w.order[0, run]]
+    if states == 1:
+        w.prefix[depth + 1, 0] = w.prefix[depth, 0] + w.price[w.order[0, run]]
+        return int(w.prefix[depth + 1, 0] + w.togo[left, head])
+    for q in range(states):
+        w.prefix[depth + 1, q] = _MANY
+    for place in range(run, end):
+        arc = w.order[0, place]
+        for q in range(states):
+            after = delta[q, w.kind[arc]]
+            if after >= 0:
+                total = w.prefix[depth, q] + w.price[arc]
+                w.prefix[depth + 1, after] = min(w.prefix[depth + 1, after], total)
+    least = np.int64(_MANY)
+    for q in range(states):
+        if w.prefix[depth + 1, q] < _MANY:
+            least = min(least, w.prefix[depth + 1, q] + w.togo[left, head * states + q])
+    return int(least)
+
+
+@compiled
+def _list(  # noqa: C901  a stack, not recursion
+    w: Scratch, delta: NDArray[np.int8], keep: int, stop: int, limit: int, budget: int
+) -> int:
+    """List simple paths of at most `limit` hops depth first, in the order of their nodes; how many are kept, best first.
+
+    It ends early when `stop` paths are at hand.
+    """
+    at, place, taken = w.trail
+    start, goal = w.slot[w.pair[0]], w.slot[w.pair[1]]
+    at[0], place[0], w.walked[start] = start, w.start[start], 1
+    for q in range(delta.shape[0]):
+        w.prefix[0, q] = 0 if q == 0 else _MANY
     depth = kept = 0
     worst = np.int64(_MANY)
-    while depth >= 0 and (spent <= budget or kept < keep):
-        if place[depth] == w.start[at[depth] + 1]:
+    while depth >= 0 and kept < stop and (w.spent[0] <= budget or (kept < keep and w.spent[0] <= 2 * budget)):
+        run, last = place[depth], w.start[at[depth] + 1]
+        if run == last:
+            w.walked[at[depth]] = 0
             depth -= 1
             continue
-        arc = w.order[0, place[depth]]
-        head, total = w.head[arc], cost[depth] + w.price[arc]
-        place[depth] += 1
-        spent += 1
-        if total + w.togo[head] >= worst:
+        head, end = w.head[w.order[0, run]], run + 1
+        while end < last and w.head[w.order[0, end]] == head:
+            end += 1
+        place[depth] = end
+        w.spent[0] += 1
+        left = limit - depth - 1
+        if w.walked[head] or w.left[head] > left:
             continue
-        taken[depth] = arc
-        if depth + 1 < hops:
-            depth += 1
-            at[depth], place[depth], cost[depth] = head, w.start[head], total
+        least = _step(w, delta, depth, run, end, left)
+        if least >= worst:
             continue
-        w.kept_cost[kept] = total
-        for hop in range(hops):
+        taken[depth] = w.order[0, run]
+        depth += 1
+        if head != goal:
+            at[depth], place[depth], w.walked[head] = head, w.start[head], 1
+            continue
+        w.kept_key[kept] = least
+        for hop in range(depth):
             w.kept_arcs[kept, hop] = taken[hop]
         kept += 1
+        depth -= 1
         if kept == 2 * keep:
-            kept = _best(w, kept, keep, hops)
-            worst = w.kept_cost[kept - 1]
-    return _best(w, kept, keep, hops), spent
+            kept = _best(w, kept, keep)
+            worst = w.kept_key[kept - 1]
+    while depth >= 0:
+        w.walked[at[depth]] = 0
+        depth -= 1
+    return _best(w, kept, keep)
 
 
-@_compiled
-def _search_pair(g: Graph, w: Scratch, s: int, t: int, keep: int, max_hops: int, budget: int) -> tuple[int, bool]:
-    """How many paths are kept in `w`, and whether the budget was spent; `w.depth` tells their hops."""
+@compiled
+def _meet(g: Graph, w: Scratch, s: int, t: int, base: int, max_hops: int, budget: int) -> tuple[int, int]:
+    """Search from both ends until they meet: arcs that join the two sides, and the side that was walked last."""
+    for side, end in ((0, s), (1, t)):
+        w.mark[end] = base + (_FAR if side == 0 else 16 * _FAR)
+        w.queue[side, 0] = end
+        w.level[side, 0], w.level[side, 1] = 0, 1
+        w.depth[side], w.edges[side] = 0, g.offsets[end + 1] - g.offsets[end]
+    while w.depth[0] + w.depth[1] < max_hops and min(w.edges[0], w.edges[1]) > 0 and w.spent[0] <= budget:
+        side = 0 if w.edges[0] <= w.edges[1] else 1
+        arcs, met = _expand(g, w, side, base, 0, budget)
+        if met:
+            return arcs, side
+        _grow(g, w, side)
+    return 0, 0
+
+
+@compiled
+def _surround(g: Graph, w: Scratch, s: int, t: int, at_least: int, ask: Ask) -> tuple[int, int, int]:
+    """The small graph of a pair: hops of its shortest path (0: none), longest path it holds, rows.
+
+    `at_least`: hops that it must hold even if the shortest path and the slack ask for fewer.
+    """
     if w.epoch[0] >= _LAST_EPOCH:
         w.mark.fill(0)
         w.epoch[0] = 0
     w.epoch[0] += _EPOCH
     base = w.epoch[0]
-    arcs, spent = _meet(g, w, s, t, base, max_hops, budget)
-    cut = spent > budget
+    arcs, side = _meet(g, w, s, t, base, ask.max_hops, ask.max_expansions)
     if arcs == 0:
-        return 0, cut
-    for arc in range(arcs):
-        w.mark[w.tail[arc]] = base + _USED + w.depth[0]
-        w.mark[w.head[arc]] = base + _SIDE + _USED + w.depth[1]
+        return 0, 0, 0
+    shortest = w.depth[0] + w.depth[1] + 1
+    limit = min(max(shortest + ask.slack, at_least), ask.max_hops)
+    if limit == shortest:
+        # Not before: a node that knows its hops is no longer queued, which a longer search relies on.
+        for arc in range(arcs):
+            _learn(w, w.tail[arc], base, 1, _hops(w.mark[w.head[arc]], base, 1) + 1)
+            _learn(w, w.head[arc], base, 0, _hops(w.mark[w.tail[arc]], base, 0) + 1)
+    else:
+        _grow(g, w, side)
+        while w.depth[0] + w.depth[1] < limit - 1:
+            side = 0 if w.edges[0] <= w.edges[1] else 1
+            _expand(g, w, side, base, 1, ask.max_expansions)
+            _grow(g, w, side)
+        arcs = _join(g, w, 0 if w.edges[0] <= w.edges[1] else 1, base, ask.max_expansions)
     for side in range(2):
-        arcs, spent = _trace(g, w, side, base, arcs, spent)
-    _layer(w, base, arcs)
-    kept, spent = _list(w, w.depth[0] + w.depth[1] + 1, keep, spent, budget)
-    return kept, cut or spent > budget
+        _reach(g, w, side, base, shortest, limit)
+    for side in range(2):
+        arcs = _inner_arcs(g, w, side, base, arcs, limit)
+    rows = _local(w, base, arcs, limit)
+    _price(w, g.delta, rows, shortest, limit)
+    return shortest, limit, rows
 
 
-@_compiled
-def _emit(w: Scratch, row: int, hops: int, path: int, out: Found) -> None:
+@compiled
+def _fewest(w: Scratch, delta: NDArray[np.int8], shortest: int, limit: int, budget: int) -> int:
+    """Hops of the shortest path that the rules let stand; 0 where none has at most `limit`."""
+    if delta.shape[0] == 1:
+        return shortest
+    start = w.slot[w.pair[0]] * delta.shape[0]
+    for hops in range(shortest, limit + 1):
+        if w.togo[hops, start] < _MANY and _list(w, delta, 1, 1, hops, budget) > 0:
+            return hops
+    return 0
+
+
+@compiled
+def _search_pair(g: Graph, w: Scratch, s: int, t: int, keep: int, ask: Ask) -> int:
+    """How many paths are kept in `w`."""
+    at_least = 0
+    while True:
+        shortest, limit, _ = _surround(g, w, s, t, at_least, ask)
+        if shortest == 0:
+            return 0
+        cut = w.spent[0] > ask.max_expansions
+        fewest = _fewest(w, g.delta, shortest, limit, ask.max_expansions)
+        wanted = min(fewest + ask.slack if fewest else limit + 1, ask.max_hops)
+        if wanted <= limit or cut:
+            if not fewest and not cut:
+                return 0
+            return _list(w, g.delta, keep, 2 * keep + 1, min(wanted, limit), ask.max_expansions)
+        at_least = wanted
+
+
+@compiled
+def _emit(w: Scratch, row: int, path: int, out: Found) -> None:
     """Write a kept path as number `path` of the batch."""
-    first = out.path_offsets[path]
+    first, hops = out.path_offsets[path], w.kept_key[row] & 15
     for hop in range(hops):
         arc = w.kept_arcs[row, hop]
         out.nodes[first + hop] = w.nodes[w.tail[arc]]
         out.nodes[first + hop + 1] = w.nodes[w.head[arc]]
         out.ref[first - path + hop] = w.ref[arc]
-    out.cost[path] = w.kept_cost[row]
+    out.cost[path] = w.kept_key[row] >> 4
     out.path_offsets[path + 1] = first + hops + 1
 
 
-@_compiled
-def search_pairs(
-    g: Graph, w: Scratch, sources: I32, targets: I32, keep: I32, max_hops: int, budget: int, out: Found
-) -> None:
+@compiled
+def search_pairs(g: Graph, w: Scratch, ask: Ask, out: Found) -> None:
     """Write the paths of each pair to `out`, whose arrays are as long as the bounds allow (kg_spark.paths.search)."""
     n = len(g.offsets) - 1
     paths = 0
-    for pair in range(len(sources)):
-        s, t = sources[pair], targets[pair]
+    for pair in range(len(ask.sources)):
+        s, t = ask.sources[pair], ask.targets[pair]
         if s != t and 0 <= s < n and 0 <= t < n:
-            kept, cut = _search_pair(g, w, s, t, keep[pair], max_hops, budget)
-            out.truncated[pair] = cut
-            out.ways[pair] = w.ways[0] if kept else 0
+            w.spent[0] = 0
+            w.pair[0], w.pair[1], w.pair[2] = s, t, ask.drop_direct
+            w.pair[3] += 2
+            for i in range(ask.around_offsets[pair], ask.around_offsets[pair + 1]):
+                if 0 <= ask.around[i] >> 1 < n:
+                    w.flag[ask.around[i] >> 1] = w.pair[3] + (ask.around[i] & 1)
+            kept = _search_pair(g, w, s, t, ask.keep[pair], ask)
+            out.truncated[pair] = w.spent[0] > ask.max_expansions
+            out.ways[pair] = w.ways[w.slot[s]] if kept and g.delta.shape[0] == 1 else 0
             for row in range(kept):
-                _emit(w, row, w.depth[0] + w.depth[1] + 1, paths + row, out)
+                _emit(w, row, paths + row, out)
             paths += kept
         out.pair_offsets[pair + 1] = paths
+
+
+@compiled
+def step_entries(g: Graph, edge_row: I32, found: Found, offsets: I32, entries: I64) -> int:
+    """Fill the offsets of each step's edges, and `entries` too when it has room, by edge row; how many entries there are."""
+    fill, ruled = len(entries) > 0, len(g.rule) > 0
+    count = 0
+    for path in range(len(found.cost)):
+        first, last = found.path_offsets[path], found.path_offsets[path + 1] - 2
+        for place in range(first, last + 1):
+            step = place - path
+            entry, in_second_row = found.ref[step] >> 1, found.ref[step] & 1
+            end = g.offsets[found.nodes[place + in_second_row] + 1]
+            ends = (place == first, place == last)
+            begin, other = count, g.target[entry]
+            while entry < end and g.target[entry] == other:
+                if not ruled or is_open(
+                    g.rule[entry], g.walk[in_second_row], ends[in_second_row], ends[1 - in_second_row]
+                ):
+                    at = count
+                    while fill and at > begin and edge_row[entries[at - 1]] > edge_row[entry]:
+                        entries[at] = entries[at - 1]
+                        at -= 1
+                    if fill:
+                        entries[at] = entry
+                    count += 1
+                entry += 1
+            offsets[step + 1] = count
+    return count

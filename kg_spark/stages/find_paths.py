@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
@@ -34,7 +34,6 @@ _PAIRS_PER_TASK = 2_000
 """A tenth of a second of search, and 30 MB of paths."""
 
 _GOAL = ("question_id", "side", "option_key", "target")
-_SEARCH = ("source", "target", "keep")
 
 
 def run(
@@ -54,17 +53,19 @@ def run(
     Args:
         screened: question_id.
         links: question_id, side, option_key, node_id.
-        nodes: node_id, name, generic, number.
-        edges: edge_id, src, dst, symmetric, relation, cost.
+        nodes: node_id, name, type, generic, number.
+        edges: edge_id, src, dst, symmetric, cost and kg_spark.paths.csr.RELATION.
         config: how far and how wide.
         kg_version: written into every row.
         open_csr: kg_spark.paths.csr.ensure_index, bound to its folders; called only when the engine is csr.
     """
     pairs = _pairs(screened, links, nodes, config).persist()
-    index = open_csr(nodes, edges) if config.engine == "csr" else None
-    apart = pairs.where("source != target")
-    found = _by_csr(apart, nodes, index, config) if index else _by_graphframes(apart, nodes, edges, config)
-    found.persist()
+    engine, why = _engine(nodes, edges, config)
+    apart = _with_around(pairs.where("source != target"), nodes, config)
+    if engine == "csr":
+        found = _by_csr(apart, nodes, open_csr(nodes, edges), config).persist()
+    else:
+        found = _by_graphframes(apart, nodes, edges, config).persist()
     missing = (F.size("paths") == 0) & ~F.col("truncated")
     paths = found.where(~missing).select(
         *PATHS.key,
@@ -75,7 +76,57 @@ def run(
     )
     rejects = _rejects(pairs.where("source = target"), Reason.SAME_NODE, nodes)
     rejects = rejects.union(_rejects(found.where(missing), Reason.NO_PATH, nodes))
-    return Outcome(tables={"paths": paths}, rejects=rejects, units_in=pairs.count(), facts={"kg_version": kg_version})
+    return Outcome(
+        tables={"paths": paths},
+        rejects=rejects,
+        units_in=pairs.count(),
+        facts={"kg_version": kg_version},
+        notices=(f"engine {engine}: {why}",),
+    )
+
+
+def _engine(nodes: DataFrame, edges: DataFrame, config: PathsConfig) -> tuple[str, str]:
+    """The engine, and why this one."""
+    if config.engine != "auto":
+        return config.engine, "paths.engine says so"
+    session = nodes.sparkSession
+    size = 36 * edges.count() + 40 * nodes.count()
+    local = session.sparkContext.master.startswith("local")
+    memory = session.conf.get(f"spark.{'driver' if local else 'executor'}.memory", "1g") or "1g"
+    room = _bytes(memory)
+    sizes = f"the index takes some {size / 1e6:,.0f} MB, an executor has {room / 1e6:,.0f} MB"
+    return ("csr" if size < room else "graphframes"), sizes
+
+
+def _bytes(memory: str) -> int:
+    """Spark's notation of memory: 4g, 512m, a bare number is MiB."""
+    unit = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+    digits = memory.strip().lower().removesuffix("b")
+    return int(digits[:-1]) * unit[digits[-1]] if digits[-1] in unit else int(digits) << 20
+
+
+def _with_around(pairs: DataFrame, nodes: DataFrame, config: PathsConfig) -> DataFrame:
+    """Add `around` where a rule asks for it: kg_spark.paths.search.Ask.around of each pair, never null."""
+    if not (config.avoid_rivals or config.drop_direct):
+        return pairs
+    numbers = nodes.select(F.col("node_id").alias("id"), "number")
+    goals = pairs.select("question_id", "option_key", F.col("target").alias("id")).distinct().join(numbers, "id")
+    rivals = goals.select("question_id", F.col("option_key").alias("theirs"), (2 * F.col("number")).alias("word"))
+    starts = pairs.select("question_id", F.col("source").alias("id")).distinct().join(numbers, "id")
+    peers = starts.select("question_id", F.col("id").alias("theirs"), (2 * F.col("number") + 1).alias("word"))
+    words = []
+    if config.avoid_rivals:
+        words.append(pairs.join(rivals, "question_id").where("theirs != option_key").select(*PATHS.key, "word"))
+    if config.drop_direct:
+        words.append(pairs.join(peers, "question_id").where("theirs != source").select(*PATHS.key, "word"))
+    both = reduce(DataFrame.union, words)
+    # Falling, so that of the two words of one node the stronger, 2 * node, is read last.
+    around = both.groupBy(*PATHS.key).agg(
+        F.sort_array(F.collect_set(F.col("word").cast("int")), asc=False).alias("around")
+    )
+    return pairs.join(around, [*PATHS.key], "left").withColumn(
+        "around", F.coalesce("around", F.array().cast("array<int>"))
+    )
 
 
 def _pairs(screened: DataFrame, links: DataFrame, nodes: DataFrame, config: PathsConfig) -> DataFrame:
@@ -99,25 +150,18 @@ def _by_csr(pairs: DataFrame, nodes: DataFrame, open_index: Callable[[], Index],
     order = ["source_number", "target_number", "keep"]
     tasks = max(1, math.ceil(pairs.count() / _PAIRS_PER_TASK))
     spread = numbered.repartition(tasks, *order[:2]).sortWithinPartitions(*order)
-    schema = StructType([*spread.schema.fields, *struct_type(SEARCHED).fields])
-    return spread.mapInArrow(
-        partial(
-            search_batches,
-            open_index=open_index,
-            top_k=max(config.top_k, config.option_top_k),
-            max_hops=config.max_hops,
-            max_expansions=config.max_expansions,
-        ),
-        schema,
-    )
+    kept = [field for field in spread.schema.fields if field.name != "around"]
+    schema = StructType([*kept, *struct_type(SEARCHED).fields])
+    return spread.mapInArrow(partial(search_batches, open_index=open_index, config=config), schema)
 
 
 def _by_graphframes(pairs: DataFrame, nodes: DataFrame, edges: DataFrame, config: PathsConfig) -> DataFrame:
     """The pairs with `truncated` and `paths`, from joins."""
-    found = graphframes.shortest(pairs.select(*_SEARCH).distinct(), nodes, edges, max_hops=config.max_hops)
-    return pairs.join(found, [*_SEARCH], "left").select(
-        *pairs.columns, F.lit(False).alias("truncated"), F.coalesce("paths", F.array()).alias("paths")
-    )
+    if "around" not in pairs.columns:
+        pairs = pairs.withColumn("around", F.array().cast("array<int>"))
+    found = graphframes.search(pairs.select(*graphframes.PAIR).distinct(), nodes, edges, config)
+    joined = pairs.join(found, [*graphframes.PAIR], "left").drop("around")
+    return joined.withColumns({"truncated": F.lit(False), "paths": F.coalesce("paths", F.array())})
 
 
 def _with_ids(paths: Column) -> Column:

@@ -4,11 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -21,6 +19,15 @@ from kg_spark.paths.csr import Index, Manifest, ensure_index
 from kg_spark.stages import find_paths
 
 KG = "0123456789abcdef"
+
+
+MEANINGS = (
+    {"relation": "carries", "may_carry": True, "no_passage": ""},
+    {"relation": "ends", "may_carry": False, "no_passage": ""},
+    {"relation": "side effect", "may_carry": True, "no_passage": "dst"},
+    {"relation": "expresses", "may_carry": False, "no_passage": "src"},
+    {"relation": "holds", "may_carry": True, "no_passage": "src"},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +44,22 @@ class Edge:
     def edge_id(self) -> str:
         return identity.digest(str(self.src), str(self.dst), str(self.symmetric), str(self.twin))
 
+    @property
+    def code(self) -> int:
+        """Place in MEANINGS; only the first two are symmetric."""
+        return self.twin % (2 if self.symmetric else len(MEANINGS))
+
+    @property
+    def relation(self) -> dict[str, Any]:
+        return {"predicate": f"p{self.code}", "kind": "causal", "polarity": "0", **MEANINGS[self.code]}
+
 
 def name(number: int) -> str:
     return f"N:{number:05d}"
 
 
-def relation(edge: Edge) -> str:
-    return f"relation {edge.twin % 3}"
+def node_type(number: int) -> str:
+    return f"type {number % 3}"
 
 
 def index_of(n: int, edges: Sequence[Edge]) -> Index:
@@ -54,49 +70,22 @@ def index_of(n: int, edges: Sequence[Edge]) -> Index:
         src=np.array([e.src for e in edges], np.int32),
         dst=np.array([e.dst for e in edges], np.int32),
         symmetric=np.array([e.symmetric for e in edges], np.bool_),
-        relation=np.array([e.twin for e in edges], np.int32),
+        relation=np.array([e.code for e in edges], np.int32),
         cost=np.array([e.cost for e in edges], np.int32),
     )
+    relations = [{"predicate": f"p{code}", **meaning} for code, meaning in enumerate(MEANINGS)]
+    types = [node_type(number) for number in range(3)]
     return Index(
-        manifest=Manifest(format=1, kg_version=KG, nodes=n, edges=len(edges), entries=0, relations=[], files={}),
+        manifest=Manifest(
+            format=2, kg_version=KG, nodes=n, edges=len(edges), entries=0, relations=relations, types=types, files={}
+        ),
         graph=search.Graph(arrays["offsets"], arrays["target"], arrays["cost"]),
         edge_row=arrays["edge_row"],
         step=arrays["step"],
         edge_ids=arrays["edge_ids"],
+        node_type=np.arange(n, dtype=np.int16) % 3,
         node_ids=pa.array([name(number) for number in range(n)], pa.large_string()),
     )
-
-
-def oracle(n: int, edges: Sequence[Edge], s: int, t: int, keep: int, max_hops: int) -> tuple[int, list[Any]]:
-    """How many shortest paths there are, and the best as rows of BARE_PATH, by brute force."""
-    graph = nx.Graph()
-    graph.add_nodes_from(range(n))
-    for e in edges:
-        if e.src != e.dst:
-            known = graph.get_edge_data(e.src, e.dst, {"cost": e.cost})["cost"]
-            graph.add_edge(e.src, e.dst, cost=min(known, e.cost))
-    if s == t or s not in graph or t not in graph or not nx.has_path(graph, s, t):
-        return 0, []
-    found = [path for path in nx.all_shortest_paths(graph, s, t) if len(path) <= max_hops + 1]
-    best = sorted((nx.path_weight(graph, path, "cost"), path) for path in found)[:keep]
-    return len(found), [shown(edges, path, cost, rank) for rank, (cost, path) in enumerate(best, start=1)]
-
-
-def shown(edges: Sequence[Edge], path: list[int], cost: int, rank: int) -> dict[str, Any]:
-    steps = [between(edges, a, b) for a, b in pairwise(path)]
-    return {
-        "nodes": [name(number) for number in path],
-        "edges": [[e.edge_id for e in step] for step in steps],
-        "forward": [[e.symmetric or e.src == a for e in step] for a, step in zip(path[:-1], steps, strict=True)],
-        "hops": len(path) - 1,
-        "cost": cost,
-        "rank": rank,
-        "score": -cost / 65536,
-    }
-
-
-def between(edges: Sequence[Edge], a: int, b: int) -> list[Edge]:
-    return sorted((e for e in edges if {e.src, e.dst} == {a, b}), key=lambda e: e.edge_id)
 
 
 def random_graph(seed: int, n: int, m: int) -> list[Edge]:
@@ -128,13 +117,17 @@ class World:
 
     @property
     def nodes(self) -> DataFrame:
-        rows = [(name(i), f"node {i}", i in self.generic, i) for i in range(self.n)]
-        return self.frame(rows, "node_id string, name string, generic boolean, number int")
+        rows = [(name(i), f"node {i}", node_type(i), i in self.generic, i) for i in range(self.n)]
+        return self.frame(rows, "node_id string, name string, type string, generic boolean, number int")
 
     @property
     def edge_frame(self) -> DataFrame:
-        rows = [(e.edge_id, name(e.src), name(e.dst), e.symmetric, relation(e), e.cost) for e in self.edges]
-        return self.frame(rows, "edge_id string, src string, dst string, symmetric boolean, relation string, cost int")
+        rows = [
+            (e.edge_id, name(e.src), name(e.dst), e.symmetric, e.cost, *[e.relation[column] for column in csr.RELATION])
+            for e in self.edges
+        ]
+        known = "relation string, predicate string, kind string, polarity string, may_carry boolean, no_passage string"
+        return self.frame(rows, f"edge_id string, src string, dst string, symmetric boolean, cost int, {known}")
 
     def run(self, folder: Path, **config: Any) -> Outcome:
         questions = sorted({(row[0],) for row in self.links} - {("unscreened",)})
@@ -143,7 +136,7 @@ class World:
             self.frame(list(self.links), "question_id string, side string, option_key string, node_id string"),
             self.nodes,
             self.edge_frame,
-            config=PathsConfig(top_k=5, option_top_k=2, **config),
+            config=PathsConfig(**{"top_k": 5, "option_top_k": 2, **config}),
             kg_version=KG,
             open_csr=partial(ensure_index, folder=str(folder / "lake"), local_dir=str(folder / "local"), kg_version=KG),
         )

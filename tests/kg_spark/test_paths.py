@@ -14,25 +14,41 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from conf import identity
+from conf.config import PathsConfig
 from conf.outcome import ContractError, Outcome
 from conf.tables import PATH, PATHS
 from kg_spark.columns import conform
 from kg_spark.paths import graphframes, search
 from kg_spark.paths.arrow import nested
 from kg_spark.paths.csr import Index, build_index, open_index
+from kg_spark.paths.rules import rules_of, with_rules
 from kg_spark.stages import find_paths
-from tests.kg_spark.path_graphs import KG, Edge, World, index_of, name, oracle, random_graph, relation
+from tests.kg_spark.path_graphs import KG, Edge, World, index_of, name, node_type, random_graph
+from tests.kg_spark.path_oracle import Oracle, every_pair
 
 BOUND = 1_000_000
 
 
-def find(
-    index: Index, pairs: Sequence[tuple[int, int]], keep: int = 50, max_hops: int = 4, bound: int = BOUND
-) -> search.Found:
-    memory = search.scratch(index.graph, max_hops=max_hops, max_expansions=bound, top_k=keep)
+def find(index: Index, pairs: Sequence[tuple[int, int]], config: PathsConfig, **beside: Any) -> search.Found:
+    memory = search.scratch(
+        index.graph, max_hops=config.max_hops, max_expansions=config.max_expansions, top_k=config.top_k
+    )
     sources, targets = np.array(pairs, np.int32).reshape(-1, 2).T.copy()
-    wanted = np.full(len(pairs), keep, np.int32)
-    return search.search(index.graph, memory, sources, targets, wanted, max_hops=max_hops, max_expansions=bound)
+    return search.search(
+        index.graph,
+        memory,
+        sources,
+        targets,
+        np.full(len(pairs), config.top_k, np.int32),
+        max_hops=config.max_hops,
+        slack=config.slack,
+        max_expansions=config.max_expansions,
+        drop_direct=config.drop_direct,
+        **beside,
+    )
+
+
+SHORTEST = PathsConfig(semantics="any", slack=0, max_expansions=BOUND)
 
 
 @st.composite
@@ -48,29 +64,69 @@ def multigraphs(draw: st.DrawFn) -> tuple[int, list[Edge]]:
 ANY_NODE = st.integers(-1, 9)
 
 
+CONFIGS = st.builds(
+    PathsConfig,
+    semantics=st.just("any"),
+    max_hops=st.integers(1, 6),
+    slack=st.integers(0, 3),
+    top_k=st.integers(1, 6),
+)
+RULES = st.builds(
+    PathsConfig,
+    semantics=st.sampled_from(["clinical", "clinical", "any"]),
+    max_hops=st.integers(1, 6),
+    slack=st.integers(0, 2),
+    top_k=st.integers(1, 6),
+    hub_quantile=st.sampled_from([0.5, 0.9, 1.0]),
+    directed=st.booleans(),
+    exclude_relations=st.sampled_from([[], [], ["ends"], ["p2"]]),
+    exclude_types=st.sampled_from([[], [], ["type 1"]]),
+    max_degree=st.sampled_from([0, 0, 4]),
+    drop_direct=st.booleans(),
+)
+
+
 @settings(max_examples=150, deadline=None)
-@given(multigraphs(), st.lists(st.tuples(ANY_NODE, ANY_NODE), max_size=8), st.integers(1, 6), st.integers(1, 8))
+@given(multigraphs(), st.lists(st.tuples(ANY_NODE, ANY_NODE), max_size=8), CONFIGS)
 def test_the_kernel_finds_what_networkx_finds(
-    graph: tuple[int, list[Edge]], pairs: list[tuple[int, int]], keep: int, max_hops: int
+    graph: tuple[int, list[Edge]], pairs: list[tuple[int, int]], config: PathsConfig
 ) -> None:
     n, edges = graph
     index = index_of(n, edges)
-    found = find(index, pairs, keep, max_hops)
-    wanted = [oracle(n, edges, s, t, keep, max_hops) for s, t in pairs]
+    found = find(index, pairs, config)
+    wanted = [Oracle(n, edges, config).paths(s, t, config.top_k) for s, t in pairs]
     assert found.ways.tolist() == [ways for ways, _ in wanted]
     assert nested(index, found).to_pylist() == [paths for _, paths in wanted]
     assert not found.truncated.any()
 
 
+@settings(max_examples=300, deadline=None)
+@given(multigraphs(), RULES, st.frozensets(st.integers(0, 8), max_size=2), st.frozensets(st.integers(0, 8), max_size=2))
+def test_the_kernel_keeps_the_rules(
+    graph: tuple[int, list[Edge]], config: PathsConfig, blocked: frozenset[int], peers: frozenset[int]
+) -> None:
+    n, edges = graph
+    index, oracle = index_of(n, edges), Oracle(n, edges, config, floor=1)
+    rules = rules_of(config)._replace(by_pair=True, exclude_relations=frozenset(config.exclude_relations))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kg_spark.paths.rules.HUB_FLOOR", 1)
+        index = replace(index, graph=with_rules(index, rules))
+    pairs = list(every_pair(n))
+    words = sorted([2 * node for node in blocked] + [2 * node + 1 for node in peers - blocked])
+    around = (np.arange(len(pairs) + 1) * len(words), np.array(words * len(pairs), np.int32))
+    found = nested(index, find(index, pairs, config, around=around)).to_pylist()
+    assert found == [oracle.paths(s, t, config.top_k, blocked, peers - blocked)[1] for s, t in pairs]
+
+
 def test_marks_of_earlier_pairs_are_forgotten_when_the_epochs_run_out() -> None:
     index = index_of(4, [Edge(src=0, dst=1), Edge(src=1, dst=2), Edge(src=2, dst=3)])
     memory = search.scratch(index.graph, max_hops=4, max_expansions=BOUND, top_k=3)
-    memory.epoch[0] = 2**31 - 64 * 4
+    memory.epoch[0] = 2**31 - 256 * 4
     many = 6
     ask = [np.full(many, number, np.int32) for number in (0, 3, 3)]
     found = search.search(index.graph, memory, *ask, max_hops=4, max_expansions=BOUND)
     assert found.nodes.reshape(many, 4).tolist() == [[0, 1, 2, 3]] * many
-    assert memory.epoch[0] < 64 * many
+    assert memory.epoch[0] < 256 * (many + 1)
 
 
 def bipartite(side: int) -> list[Edge]:
@@ -82,7 +138,7 @@ def bipartite(side: int) -> list[Edge]:
 
 def test_a_bound_that_bites_is_said_and_still_gives_shortest_paths() -> None:
     index = index_of(302, bipartite(150))
-    whole, cut = find(index, [(0, 1)]), find(index, [(0, 1)], bound=30_000)
+    whole, cut = find(index, [(0, 1)], SHORTEST), find(index, [(0, 1)], replace(SHORTEST, max_expansions=30_000))
     assert (whole.truncated[0], cut.truncated[0]) == (False, True)
     assert (len(whole.cost), len(cut.cost)) == (50, 50)
     assert whole.ways[0] == cut.ways[0] == 150 * 150
@@ -91,14 +147,14 @@ def test_a_bound_that_bites_is_said_and_still_gives_shortest_paths() -> None:
 
 
 def test_a_pair_cut_before_its_ends_meet_has_no_path_and_says_so() -> None:
-    found = find(index_of(302, bipartite(150)), [(0, 1)], bound=200)
+    found = find(index_of(302, bipartite(150)), [(0, 1)], replace(SHORTEST, max_expansions=200))
     assert (found.truncated[0], len(found.cost)) == (True, 0)
 
 
 def test_memory_is_bounded_by_the_expansions_not_by_the_paths() -> None:
     index = index_of(302, bipartite(150))
     memory = search.scratch(index.graph, max_hops=8, max_expansions=1_000, top_k=50)
-    assert sum(array.nbytes for array in memory) < 100 * 1_000
+    assert sum(array.nbytes for array in memory) < 300 * 1_000
 
 
 def rows(outcome: Outcome) -> list[dict[str, Any]]:
@@ -152,10 +208,11 @@ def test_both_engines_give_equal_tables(
 
 @pytest.mark.slow
 def test_the_stage_gives_what_networkx_gives(world: World, compiled: Compiled) -> None:
+    brute = Oracle(world.n, world.edges, PathsConfig())
     for row in compiled.rows:
         keep = 5 if row["side"] == "answer" else 2
         ends = [int(row[end][2:]) for end in ("source", "target")]
-        _, wanted = oracle(world.n, world.edges, *ends, keep=keep, max_hops=4)
+        _, wanted = brute.paths(*ends, keep)
         ids = [{"path_id": identity.path_id(path["nodes"]), **path} for path in wanted]
         assert row["paths"] == [{field.name: path[field.name] for field in PATH} for path in ids]
         assert (row["ranker"], row["kg_version"], row["truncated"]) == ("path_degree_product", KG, False)
@@ -213,8 +270,9 @@ def test_an_index_opens_as_it_was_built(small: Path, tmp_path: Path) -> None:
     assert index.node_ids.to_pylist() == wanted.node_ids.to_pylist()
     assert np.array_equal(index.edge_ids, wanted.edge_ids)
     assert all(np.array_equal(have, want) for have, want in zip(index.graph, wanted.graph, strict=True))
-    relations = [relation(e) for e in sorted(random_graph(2, 4, 12), key=lambda e: e.edge_id)]
+    relations = [e.relation for e in sorted(random_graph(2, 4, 12), key=lambda e: e.edge_id)]
     assert [index.manifest.relations[code] for code in index.step >> 2] == [relations[row] for row in index.edge_row]
+    assert [index.manifest.types[code] for code in index.node_type] == [node_type(number) for number in range(4)]
 
 
 @pytest.mark.slow
@@ -236,8 +294,8 @@ def test_a_stale_index_is_refused_and_one_of_another_format_too(small: Path, tmp
     with pytest.raises(ContractError, match=f"is of graph {KG}, not fedcba9876543210"):
         open_index(str(small), str(tmp_path / "local"), "fedcba9876543210")
     manifest = json.loads((small / "manifest.json").read_text())
-    (small / "manifest.json").write_text(json.dumps({**manifest, "format": 0}))
-    with pytest.raises(ContractError, match="has format 0, not 1"):
+    (small / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    with pytest.raises(ContractError, match="has format 1, not 2"):
         open_index(str(small), str(tmp_path / "local"), KG)
     with pytest.raises(ContractError, match="no path index in"):
         open_index(str(tmp_path / "nowhere"), str(tmp_path / "local"), KG)
@@ -253,11 +311,11 @@ def test_a_damaged_local_copy_is_made_again(small: Path, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_a_graph_whose_numbers_are_no_ranks_is_refused(spark: SparkSession, tmp_path: Path) -> None:
-    nodes = spark.createDataFrame([(name(1), 0), (name(0), 1)], "node_id string, number int")
+    nodes = spark.createDataFrame([(name(1), 0, "t"), (name(0), 1, "t")], "node_id string, number int, type string")
     edges = World(spark=spark, n=2, edges=[Edge(src=0, dst=1)], links=[]).edge_frame
     with pytest.raises(ContractError, match="not the rank of node_id"):
         build_index(nodes, edges, str(tmp_path / "lake"), kg_version=KG)
-    fewer = nodes.selectExpr("node_id", "1 - number as number").where("number = 0")
+    fewer = nodes.selectExpr("node_id", "1 - number as number", "type").where("number = 0")
     with pytest.raises(ContractError, match="a dst is not among the nodes"):
         build_index(fewer, edges, str(tmp_path / "lake"), kg_version=KG)
     assert not (tmp_path / "lake").exists()
