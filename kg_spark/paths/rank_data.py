@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class MechanismGraph:
         degree = np.bincount(np.concatenate(ends), minlength=len(self.node_type) * codes)
         np.subtract.at(degree, np.concatenate([end[list(without)] for end in ends]), 1)
         product = np.maximum(degree[ends[0]], 1) * np.maximum(degree[ends[1]], 1)
-        return np.floor(np.log(product) * (DAMPING * _FIXED_POINT) + 0.5).astype(np.int32)
+        return cast("I32", np.floor(np.log(product) * (DAMPING * _FIXED_POINT) + 0.5).astype(np.int32))
 
     def arrays(self, without: Sequence[int] = ()) -> RankGraph:
         """What search and ranker read; the entries of a row are sorted by (target, cost, edge)."""

@@ -9,9 +9,8 @@ Source: DrugMechDB (Gonzalez-Cavazos et al. 2023); filtered ranks as usual in li
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +19,13 @@ from kg_spark.paths.rank_data import GoldPair, MechanismGraph
 from kg_spark.paths.rank_features import I64, U64, Batch, RankGraph
 from kg_spark.paths.rank_learning import Weights, design, fit, pattern_texts
 from kg_spark.paths.ranking import DIVERSITY, Ranker, ordered, ranker_of, score
-from kg_spark.paths.search import Found, Graph, scratch, search
+from kg_spark.paths.search import Graph, scratch, search
 
 POOL = 500
 HITS = (1, 3, 10, 50)
 METRICS = (*[f"hit_at_{k}" for k in HITS], "mrr", "edge_f1")
 MAX_HOPS = 7
-SEARCH = {"max_hops": MAX_HOPS, "slack": 2, "max_expansions": 20_000_000}
+SEARCH: dict[str, Any] = {"max_hops": MAX_HOPS, "slack": 2, "max_expansions": 20_000_000}
 SCHEMES = ("drug", "disease", "both")
 _RESAMPLES = 1000
 
@@ -64,11 +63,10 @@ class Bench:
         return self.graph.arrays(pair.own) if self.without_own and pair.own else self.whole
 
     def _searched(self, pairs: Sequence[GoldPair]) -> Iterator[Pool]:
-        find: Callable[..., Found] = partial(search, **SEARCH)
         room = scratch(_csr(self.whole), max_hops=MAX_HOPS, max_expansions=SEARCH["max_expansions"], top_k=POOL)
         for pair in pairs:
             ask = [np.array([value], np.int32) for value in (pair.drug, pair.disease, POOL)]
-            found = find(_csr(self.seen_by(pair)), room, *ask)
+            found = search(_csr(self.seen_by(pair)), room, *ask, **SEARCH)
             batch = Batch(found.pair_offsets, found.path_offsets, found.nodes, found.cost)
             gold = [tuple(batch.nodes[a:b].tolist()) in pair.paths for a, b in pairwise(batch.path_offsets.tolist())]
             yield Pool(pair, batch, np.array(gold, np.bool_))
@@ -97,7 +95,7 @@ class Bench:
 
         def shortest(number: int) -> I64:
             hops = np.diff(self.pools[number].batch.path_offsets)
-            return shuffled(number)[hops[shuffled(number)] == hops.min(initial=99)]
+            return cast("I64", shuffled(number)[hops[shuffled(number)] == hops.min(initial=99)])
 
         return {
             "random": shuffled,

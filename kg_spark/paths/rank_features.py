@@ -175,7 +175,7 @@ def _first_entry(g: RankGraph, u: int, v: int) -> int:
             low = middle + 1
         else:
             high = middle
-    return low
+    return int(low)
 
 
 @compiled
@@ -204,7 +204,7 @@ def read_steps(g: RankGraph, w: Memory, nodes: I32, first: int, hops: int) -> in
 def mix(key: np.uint64, part: np.uint64) -> np.uint64:
     """A key with one more part (64-bit multiplication, as `pattern_key` does it in Python)."""
     key = (key ^ part) * np.uint64(0x9E3779B97F4A7C15)
-    return key ^ (key >> np.uint64(29))
+    return np.uint64(key ^ (key >> np.uint64(29)))
 
 
 @compiled
@@ -255,7 +255,7 @@ def _measure_steps(g: RankGraph, w: Memory, hops: int) -> None:
 
 @compiled
 def _measure_nodes(g: RankGraph, w: Memory, nodes: I32, first: int, hops: int) -> None:
-    least = np.int64(1) << 40
+    least = 1 << 40
     seen = np.uint64(0)
     for i in range(hops + 1):
         seen |= np.uint64(1) << np.uint64(g.node_type[nodes[first + i]] & 63)
@@ -311,4 +311,4 @@ def sequence(g: RankGraph, w: Memory, batch: Batch, path: int) -> np.uint64:
     for i in range(batch.path_offsets[path + 1] - first - 1):
         key = mix(key, g.fine[w.label[i]])
         key = mix(key, g.symbol[g.node_type[batch.nodes[first + i + 1]]])
-    return key
+    return np.uint64(key)

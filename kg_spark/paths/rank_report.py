@@ -82,7 +82,7 @@ def options(arguments: Sequence[str]) -> Options:
         merged = OmegaConf.merge(OmegaConf.structured(Options), OmegaConf.from_dotlist(list(arguments)))
         given = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(given, Options)
     if given.folds < 2 or given.noise < 0 or given.diversity < 0:
         raise ConfigError("folds must be at least 2, noise and diversity at least 0")

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ from kg_spark.paths.rank_features import (
 )
 
 if TYPE_CHECKING:
+    from kg_spark.paths.csr import Index
     from kg_spark.paths.search import Found
 
 FORMAT = 1
@@ -122,10 +123,12 @@ def pattern_key(text: str) -> int:
     return key
 
 
-def graph_of(index: Any) -> RankGraph:
+def graph_of(index: Index) -> RankGraph:
     """A graph as the ranker sees it, from its kg_spark.paths.csr.Index."""
     return rank_graph(
-        *index.graph[:3],
+        index.graph.offsets,
+        index.graph.target,
+        index.graph.cost,
         index.step,
         index.node_type,
         types=index.manifest.types,
@@ -134,12 +137,12 @@ def graph_of(index: Any) -> RankGraph:
 
 
 @compiled
-def _weight(model: Ranker, key: np.uint64) -> int:
+def _weight(model: Ranker, key: np.uint64) -> np.int64:
     slots = len(model.keys)
     slot = np.int64(key & np.uint64(slots - 1))
     while model.keys[slot] != 0:
         if model.keys[slot] == key:
-            return model.weights[slot]
+            return np.int64(model.weights[slot])
         slot = (slot + 1) & (slots - 1)
     return np.int64(0)
 
@@ -190,7 +193,7 @@ def ordered(pair_offsets: I32, score: I64, sequences: U64, diversity: float) -> 
     begin = np.maximum.accumulate(np.where(fresh, paths, 0))
     worth = score.copy()
     worth[alike] -= (paths - begin) * round(diversity * MILLION)
-    return np.lexsort((paths, -score, -worth, pair))
+    return cast("I64", np.lexsort((paths, -score, -worth, pair)))
 
 
 def rerank(
@@ -235,4 +238,4 @@ def _gathered(values: A, begin: NDArray[Any], lengths: NDArray[Any]) -> A:
     """The runs of `values` that start at `begin`, one after the other."""
     ends = np.cumsum(lengths)
     within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
-    return values[np.repeat(begin, lengths) + within]
+    return cast("A", values[np.repeat(begin, lengths) + within])
