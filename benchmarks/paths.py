@@ -75,8 +75,7 @@ def kernel(bench: Bench) -> None:
 
 def peers(bench: Bench) -> None:
     ours, _, _ = bench.kernel()
-    most = max(size for _, size in path_peers.PEERS.values())
-    expected, _ = apart(path_search.answers, bench.graph(), most)
+    expected, _ = apart(path_search.answers, bench.graph())
     for name, (peer, size) in path_peers.PEERS.items():
         one_core = name != "graphframes bfs"
         (build_s, pairs_s, paths), peak = apart(peer, bench.graph(), size, one_core=one_core)
