@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.path_search import MAX_HOPS, read_pairs, read_simple
+from benchmarks.path_search import CHECKED, MAX_HOPS, read_checked, read_simple
 
 Paths = list[set[tuple[int, ...]]]
 Peer = Callable[[str, int], tuple[float, float, Paths]]
@@ -14,7 +14,7 @@ def _timed(
     build_s: float, folder: str, size: int, one: Callable[[int, int], Iterable[Any]], clock: Callable[[], float]
 ) -> tuple[float, float, Paths]:
     started = clock()
-    raw = [list(one(s, t)) for s, t in zip(*(ends.tolist() for ends in read_pairs(folder, size)), strict=True)]
+    raw = [list(one(s, t)) for s, t in zip(*(ends.tolist() for ends in read_checked(folder, size)), strict=True)]
     seconds = clock() - started
     return build_s, size / seconds, [{tuple(path) for path in paths} for paths in raw]
 
@@ -83,9 +83,9 @@ def graphframes_bfs(folder: str, size: int) -> tuple[float, float, Paths]:
 
 
 PEERS: dict[str, tuple[Peer, int]] = {
-    "igraph": (igraph, 20),
+    "igraph": (igraph, CHECKED),
     "rustworkx": (rustworkx, 10),
     "networkx": (networkx, 5),
     "graphframes bfs": (graphframes_bfs, 2),
 }
-"""Each peer and how many pairs it gets."""
+"""Each peer and how many pairs it gets, at most CHECKED."""

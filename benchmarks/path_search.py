@@ -17,6 +17,9 @@ from kg_spark.paths.search import Found, Graph
 
 TOP_K = 50
 MAX_HOPS = 4
+CHECKED = 20
+"""Pairs on which peers are compared with ours, at most."""
+
 _EXPANSIONS = 2_000_000
 _BATCH = 2_000
 _ARRAYS = ("offsets", "target", "cost")
@@ -58,6 +61,12 @@ def read_pairs(folder: str, size: int) -> tuple[I32, I32]:
     drawn = np.load(f"{folder}/pairs.npy")
     sources, targets = drawn[:, :: drawn.shape[1] // size][:, :size]
     return np.ascontiguousarray(sources), np.ascontiguousarray(targets)
+
+
+def read_checked(folder: str, size: int) -> tuple[I32, I32]:
+    """The first `size` of the pairs that ours is compared on: every peer gets a beginning of the same list."""
+    sources, targets = read_pairs(folder, CHECKED)
+    return sources[:size], targets[:size]
 
 
 def read_simple(folder: str) -> tuple[int, shape.I64]:
@@ -112,10 +121,10 @@ def rate(folder: str, size: int, slack: int) -> dict[str, float]:
     }
 
 
-def answers(folder: str, size: int) -> list[tuple[int, set[tuple[int, ...]]]]:
+def answers(folder: str) -> list[tuple[int, set[tuple[int, ...]]]]:
     """By pair, how many shortest paths there are, and the best as node numbers; as far as the search can go."""
     kept = []
-    for found in run_kernel(open_graph(folder), *read_pairs(folder, size), slack=0, max_hops=search.MAX_HOPS):
+    for found in run_kernel(open_graph(folder), *read_pairs(folder, CHECKED), slack=0, max_hops=search.MAX_HOPS):
         lines = [tuple(found.nodes[a:b].tolist()) for a, b in pairwise(found.path_offsets.tolist())]
         runs = pairwise(found.pair_offsets.tolist())
         kept += [(int(ways), set(lines[a:b])) for ways, (a, b) in zip(found.ways, runs, strict=True)]

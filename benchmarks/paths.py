@@ -10,8 +10,8 @@ the graph. graphframes: the step with the other engine, on Hetionet and on the d
 which it gives what csr gives.
 
 What runs on one core is timed by that process's CPU clock (unit pairs/CPU s), ours and the peers' alike: beside other
-work the wall clock of one measurement swung between 8,500 and 16,300 pairs/s while the CPU clock stayed within 22,000
-+-3 %. On an idle machine both agree. Spark and GraphFrames are timed by the wall clock.
+work the wall clock of the same 20,000 pairs swung between 8,490 and 16,280 pairs/s, the CPU clock between 21,440 and
+22,880; other processes saw 16,600 to 21,100. Spark and GraphFrames are timed by the wall clock. Time it on an idle machine.
 
 Each part runs in a process of its own, so that peak_mb is its own; `ratio` is ours over the peer's. quick=true draws a
 graph a fiftieth of the size. work=folder keeps the graphs and the lake, which are otherwise removed.
@@ -75,8 +75,7 @@ def kernel(bench: Bench) -> None:
 
 def peers(bench: Bench) -> None:
     ours, _, _ = bench.kernel()
-    most = max(size for _, size in path_peers.PEERS.values())
-    expected, _ = apart(path_search.answers, bench.graph(), most)
+    expected, _ = apart(path_search.answers, bench.graph())
     for name, (peer, size) in path_peers.PEERS.items():
         one_core = name != "graphframes bfs"
         (build_s, pairs_s, paths), peak = apart(peer, bench.graph(), size, one_core=one_core)
