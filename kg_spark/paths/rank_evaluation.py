@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_spark.paths.rank_data import GoldPair, MechanismGraph
-from kg_spark.paths.rank_features import I64, U64, Batch, RankGraph
+from kg_spark.paths.rank_features import I64, U64, Batch, Ranker, RankGraph
 from kg_spark.paths.rank_learning import Weights, design, fit, pattern_texts
-from kg_spark.paths.ranking import DIVERSITY, Ranker, ordered, ranker_of, score
+from kg_spark.paths.ranking import DIVERSITY, ordered, ranker_of, score
 from kg_spark.paths.search import Graph, scratch, search
 
 POOL = 500
@@ -55,7 +55,7 @@ class Bench:
     def __init__(self, graph: MechanismGraph, pairs: Sequence[GoldPair], *, without_own: bool) -> None:
         self.graph = graph
         self.without_own = without_own
-        self.whole = graph.arrays()
+        self.whole = graph.whole
         self.pools = list(self._searched(pairs))
 
     def seen_by(self, pair: GoldPair) -> RankGraph:

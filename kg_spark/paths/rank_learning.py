@@ -28,14 +28,10 @@ from kg_spark.paths.rank_features import (
     U64,
     UNIT,
     Batch,
-    Memory,
     RankGraph,
-    compiled,
-    describe,
     memory,
-    read_steps,
-    shortest_of,
 )
+from kg_spark.paths.rank_kernel import list_features, read_steps
 from kg_spark.paths.ranking import FORMAT, pattern_key
 
 F64 = NDArray[np.float64]
@@ -75,32 +71,13 @@ class Weights:
     measures: Mapping[str, float]
 
 
-@compiled
-def _harvest(g: RankGraph, w: Memory, batch: Batch, keys: U64, counts: I64, measures: I64) -> int:
-    """The features of every path, one path's keys after the other's; how many keys."""
-    filled = 0
-    for pair in range(len(batch.pair_offsets) - 1):
-        begin = batch.pair_offsets[pair]
-        shortest, place = shortest_of(batch, pair), 1
-        for path in range(begin, batch.pair_offsets[pair + 1]):
-            if path > begin and batch.cost[path] > batch.cost[path - 1]:
-                place = path - begin + 1
-            counts[path] = describe(g, w, batch, pair, path, shortest, place)
-            for i in range(counts[path]):
-                keys[filled + i] = w.keys[i]
-            filled += counts[path]
-            for i in range(len(w.measures)):
-                measures[path, i] = w.measures[i]
-    return filled
-
-
 def design(graph: RankGraph, batch: Batch, gold: BOOL, min_pairs: int = MIN_PAIRS) -> Design:
     """Features of all paths; patterns that the pools of fewer than `min_pairs` pairs hold are left out."""
     room = memory()
     paths = len(batch.cost)
     keys, counts = np.zeros(paths * len(room.keys), np.uint64), np.zeros(paths, np.int64)
     measures = np.zeros((paths, len(MEASURES)), np.int64)
-    keys = keys[: _harvest(graph, room, batch, keys, counts, measures)]
+    keys = keys[: list_features(graph, room, batch, keys, counts, measures)]
     known, first, column = np.unique(keys, return_index=True, return_inverse=True)
     path = np.repeat(np.arange(paths), counts)
     pairs = len(batch.pair_offsets) - 1
@@ -153,7 +130,7 @@ def fit(data: Design, pairs: NDArray[Any]) -> Weights:
 
 def pattern_texts(data: Design, keys: U64, graph: MechanismGraph, batch: Batch) -> list[str]:
     """The text of each pattern, read from a path that holds it."""
-    arrays, room = graph.arrays(), memory()
+    arrays, room = graph.whole, memory()
     sample = dict(zip(data.keys.tolist(), data.sample.tolist(), strict=True))
     texts: dict[int, str] = {}
     for path in sorted({sample[key] for key in keys.tolist()}):
