@@ -104,11 +104,13 @@ class Bench:
         }
 
 
-def learnt(bench: Bench, folds: int, seed: int, say: Callable[[str], None]) -> dict[str, list[Ranker]]:
-    """A ranker for every pool that has seen neither its drug, its disease, nor (both) either of them, by scheme."""
+def learnt(
+    bench: Bench, schemes: Sequence[str], folds: int, seed: int, say: Callable[[str], None]
+) -> dict[str, list[Ranker]]:
+    """A ranker for every pool that has not seen its drug, its disease, or (both) either of them, by scheme."""
     data = design(bench.whole, joined([pool.batch for pool in bench.pools]), _gold(bench))
     rankers: dict[str, list[Ranker]] = {}
-    for scheme in SCHEMES:
+    for scheme in schemes:
         of_pool: dict[int, Ranker] = {}
         for test, train in splits([pool.pair for pool in bench.pools], scheme, folds, seed):
             model = ranker_of(*_hashed(fit(data, train)))

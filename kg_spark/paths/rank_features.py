@@ -3,7 +3,9 @@
 It knows types, relations and degrees, never which node or edge it looks at. Two kinds of features: *patterns*, the
 n-grams of steps (a step is predicate and direction between two node types) as 64-bit keys made from their text, so that
 they mean the same on every graph; each stands a second time with the predicate backed off to (kind, polarity), which
-graphs with other predicates share. And *measures*, MEASURES below, in 1/65536. All arithmetic is on integers, logarithms
+graphs with other predicates share. Amounts are patterns too, in steps of a power of two or half a natural logarithm, because
+a weight a step bends where a measure's one weight cannot (MRR 0.441 with them, 0.429 without). And *measures*, MEASURES below,
+in 1/65536. All arithmetic is on integers, logarithms
 included (linear between powers of two), so every machine and every split of the pairs gives the same bytes.
 
 Source: relation and type sequences, Lao & Cohen 2010 (PRA); degrees, Himmelstein & Baranzini 2015.
@@ -53,8 +55,18 @@ have at most two edges); steps against the edge's direction, changes of directio
 beside the one shown; edges that contraindicate or must not lie inside a path; distinct node types. How many of the pool's paths
 share a node or step was tried and gave nothing (Hit@10 0.703 without, 0.695 with)."""
 
+LEVELS = """
+1 types and predicates in turn, ^ where the path starts, $ where it ends     5 type and log2 degree of an interior node
+2 the same with kind and polarity for predicates                             6 log2 of the path's place in the pool by cost
+3 the same with types alone                                                  7 its cost over the pool's least, in halves
+4 predicate and cost of a step, in halves                                    8 hops, hops over the pool's fewest
+"""
+"""What the number that opens a pattern's text means."""
+
 UNIT = 65536
 _MOST_PATTERNS = 128
+NUMBERS = 64
+"""Amounts in patterns stop at 63."""
 MOST_HOPS = 8
 _SIGNS = {"+": 1, "-": -1, "0": 0, "contraindicated": 2}
 _WAYS = ("", ">", "<", "=")
@@ -86,6 +98,7 @@ class RankGraph(NamedTuple):
     sign: NDArray[np.int8]  # (4 * relations) 2 = contraindicated
     carries: NDArray[np.bool_]  # (4 * relations)
     symbol: U64  # (types)
+    number: U64  # (NUMBERS) symbols of whole numbers
 
 
 def rank_graph(
@@ -112,6 +125,7 @@ def rank_graph(
         sign=np.array([_SIGNS[relation.polarity] for relation in each], np.int8),
         carries=np.array([relation.may_carry for relation in each], np.bool_),
         symbol=symbols(types),
+        number=symbols([str(number) for number in range(NUMBERS)]),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numba
 import numpy as np
 
-from kg_spark.paths.rank_features import MOST_HOPS, UNIT
+from kg_spark.paths.rank_features import MOST_HOPS, NUMBERS, UNIT
 
 if TYPE_CHECKING:
     from kg_spark.paths.rank_features import I32, I64, U64, Batch, Memory, Ranker, RankGraph
@@ -141,6 +141,25 @@ def _measure_nodes(g: RankGraph, w: Memory, nodes: I32, first: int, hops: int) -
 
 
 @_compiled
+def _amounts(g: RankGraph, w: Memory, nodes: I32, first: int, hops: int, count: int) -> int:
+    """Add to `keys` what patterns of steps leave out, levels 4 to 8 of LEVELS; how many there are now."""
+    for i in range(hops):
+        price = min(g.cost[w.entry[i]] >> 15, NUMBERS - 1)
+        w.keys[count] = _mix(_mix(np.uint64(4), g.fine[w.label[i]]), g.number[price])
+        count += 1
+    for i in range(1, hops):
+        node = nodes[first + i]
+        degree = _log2(g.offsets[node + 1] - g.offsets[node]) >> 16
+        w.keys[count] = _mix(_mix(np.uint64(5), g.symbol[g.node_type[node]]), g.number[degree])
+        count += 1
+    w.keys[count] = _mix(np.uint64(6), g.number[w.measures[5] >> 16])
+    w.keys[count + 1] = _mix(np.uint64(7), g.number[min(w.measures[4] >> 15, NUMBERS - 1)])
+    over = (w.measures[1] >> 16) + 2 * (w.measures[2] >> 16)
+    w.keys[count + 2] = _mix(_mix(np.uint64(8), g.number[hops]), g.number[over])
+    return count + 3
+
+
+@_compiled
 def _describe(g: RankGraph, w: Memory, batch: Batch, pair: int, path: int, shortest: int, place: int) -> int:
     """Fill `keys` and `measures` for one path of a pair; how many keys.
 
@@ -158,7 +177,7 @@ def _describe(g: RankGraph, w: Memory, batch: Batch, pair: int, path: int, short
     w.measures[5] = _log2(place)
     _measure_steps(g, w, hops)
     _measure_nodes(g, w, batch.nodes, first, hops)
-    return _patterns(g, w, batch.nodes, first, hops)
+    return _amounts(g, w, batch.nodes, first, hops, _patterns(g, w, batch.nodes, first, hops))
 
 
 @_compiled
