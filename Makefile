@@ -50,7 +50,7 @@ setup: java .venv/.ready
 	$$uv sync --locked --extra spark --quiet
 	@echo "fetching Spark's JARs and compiling the path search (once)"
 	@$(BIN)/python -m kg_spark.session
-	@$(BIN)/python -c "from kg_spark.paths.search import compile_kernel; compile_kernel()"
+	@$(BIN)/python -c "from kg_spark.paths.warm_up import warm_up; warm_up()"
 	@touch $@
 
 java:

@@ -252,6 +252,13 @@ class PathsConfig:
     """Leave out the edges, of every relation and either direction, that join an entity of the question to the target: they
     state the answer."""
 
+    ranker: Literal["path_degree_product", "learned"] = "path_degree_product"
+    """What orders a pair's paths: their cost, or a model learnt from curated drug mechanisms (kg_spark/paths/ranker.json),
+    which re-orders the cheapest `rerank_pool`; csr only."""
+
+    rerank_pool: int = option(500, low=1, high=10_000)
+    """Under learned: how many of a pair's cheapest paths are re-ordered."""
+
     max_expansions: int = option(2_000_000, low=1_000)
     """Edges touched and steps listed for one pair before the search is cut and says so (`truncated`)."""
 

@@ -93,6 +93,8 @@ FLOW = (
         unit_table="paths",
         unit_key=("question_id", "side", "option_key", "source", "target"),
         config=("paths",),
+        resources=("kg_spark/paths/ranker.json",),
+        code=2,
     ),
     Step(
         name="build_cases",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 
 from conf.tables import PATH
 from kg_spark.paths.kernel import step_entries
+from kg_spark.paths.ranking import graph_of, load_ranker, rerank
 from kg_spark.paths.rules import rules_of, with_rules
 from kg_spark.paths.search import scratch, search
 
 if TYPE_CHECKING:
     from conf.config import PathsConfig
     from kg_spark.paths.csr import Index
+    from kg_spark.paths.rank_features import RankGraph
     from kg_spark.paths.search import I32, I64, Found
 
 COST_UNIT = 65536.0
@@ -54,8 +57,9 @@ def search_batches(
     """
     index = open_index()
     index = replace(index, graph=with_rules(index, rules_of(config)))
-    keep = max(config.top_k, config.option_top_k)
-    memory = scratch(index.graph, max_hops=config.max_hops, max_expansions=config.max_expansions, top_k=keep)
+    learned = config.ranker == "learned"
+    most = max(config.top_k, config.option_top_k, config.rerank_pool if learned else 0)
+    memory = scratch(index.graph, max_hops=config.max_hops, max_expansions=config.max_expansions, top_k=most)
     for batch in batches:
         pairs = np.stack([batch[name].to_numpy() for name in ("source_number", "target_number", "keep")], axis=1)
         around, which = None, np.arange(len(pairs))
@@ -63,13 +67,16 @@ def search_batches(
             around, batch = batch["around"], batch.drop_columns(["around"])  # noqa: PLW2901
         else:
             pairs, which = np.unique(pairs, axis=0, return_inverse=True)
-        for begin, end in _chunks(pairs[:, 2], config.max_hops):
-            asked = [np.ascontiguousarray(column) for column in pairs[begin:end].T]
+        pool = np.maximum(pairs[:, 2], config.rerank_pool) if learned else pairs[:, 2]
+        for begin, end in _chunks(pool, config.max_hops):
+            sources, targets, keep = (np.ascontiguousarray(column) for column in pairs[begin:end].T)
             beside = None if around is None else _around(around.slice(begin, end - begin))
             found = search(
                 index.graph,
                 memory,
-                *asked,
+                sources,
+                targets,
+                np.ascontiguousarray(pool[begin:end]),
                 max_hops=config.max_hops,
                 slack=config.slack,
                 max_expansions=config.max_expansions,
@@ -77,7 +84,10 @@ def search_batches(
                 around=beside,
             )
             rows = np.flatnonzero((which >= begin) & (which < end))
-            yield _with_paths(batch, rows, which[rows] - begin, found.truncated, nested(index, found))
+            score = -found.cost / COST_UNIT
+            if learned:
+                found, score = rerank(_rank_graph(index), found, load_ranker(), keep=keep)
+            yield _with_paths(batch, rows, which[rows] - begin, found.truncated, nested(index, found, score))
 
 
 def _around(lists: pa.ListArray) -> tuple[I64, I32]:
@@ -105,12 +115,19 @@ def _with_paths(
     )
 
 
-def nested(index: Index, found: Found) -> pa.ListArray:
+@lru_cache(maxsize=1)
+def _rank_graph(index: Index) -> RankGraph:
+    """What the ranker sees, once a process."""
+    return graph_of(index)
+
+
+def nested(index: Index, found: Found, score: NDArray[np.float64]) -> pa.ListArray:
     """One list of paths a pair, of type list<BARE_PATH>; empty, never null, where a pair has none.
 
     Args:
         index: the graph that was searched.
-        found: its paths.
+        found: its paths, each pair's best first.
+        score: (paths) higher is better.
     """
     paths = len(found.cost)
     edge_offsets, entries, reverse = entries_of(index, found)
@@ -125,7 +142,7 @@ def nested(index: Index, found: Found) -> pa.ListArray:
         "hops": pa.array(np.diff(found.path_offsets) - np.int32(1)),
         "cost": pa.array(found.cost),
         "rank": pa.array(_ranks(found.pair_offsets, paths)),
-        "score": pa.array(-found.cost / COST_UNIT),
+        "score": pa.array(score),
     }
     structs = pa.StructArray.from_arrays([lists[field.name] for field in BARE_PATH], fields=list(BARE_PATH))
     return pa.ListArray.from_arrays(pa.array(found.pair_offsets), structs)

@@ -3,7 +3,6 @@
 Flat arrays all the way: a million paths are seven arrays, not a million objects.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -185,13 +184,3 @@ def search(
         ref=found.ref[: width - paths],
         cost=found.cost[:paths],
     )
-
-
-def compile_kernel(arrays: Sequence[str] = ("offsets", "target", "cost")) -> None:
-    """Set-up: compile the kernel for the types that an index gives it; later processes find it in the cache."""
-    graph = Graph(np.array([0, 1, 2], np.int64), np.array([1, 0], np.int32), np.array([0, 0], np.int32))
-    for name in arrays:
-        getattr(graph, name).flags.writeable = False  # as a memory-mapped file's
-    memory = scratch(graph, max_hops=4, max_expansions=10, top_k=1)
-    one = np.array([0], np.int32)
-    search(graph, memory, one, one + 1, one + 1, max_hops=4, max_expansions=10)

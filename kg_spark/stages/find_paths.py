@@ -19,7 +19,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from conf.outcome import Outcome, Reason
+from conf.outcome import ConfigError, Outcome, Reason
 from conf.tables import PATHS
 from kg_spark.columns import digest, struct_type
 from kg_spark.paths import graphframes
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from conf.config import PathsConfig
     from kg_spark.paths.csr import Index
 
-RANKER = "path_degree_product"
 _PAIRS_PER_TASK = 2_000
 """A tenth of a second of search, and 30 MB of paths."""
 
@@ -59,6 +58,8 @@ def run(
         kg_version: written into every row.
         open_csr: kg_spark.paths.csr.ensure_index, bound to its folders; called only when the engine is csr.
     """
+    if config.ranker == "learned" and config.engine == "graphframes":
+        raise ConfigError("paths.ranker=learned needs paths.engine=csr")
     pairs = _pairs(screened, links, nodes, config).persist()
     engine, why = _engine(nodes, edges, config)
     apart = _with_around(pairs.where("source != target"), nodes, config)
@@ -70,7 +71,7 @@ def run(
     paths = found.where(~missing).select(
         *PATHS.key,
         "truncated",
-        F.lit(RANKER).alias("ranker"),
+        F.lit(config.ranker).alias("ranker"),
         _with_ids(F.col("paths")).alias("paths"),
         F.lit(kg_version).alias("kg_version"),
     )
@@ -95,7 +96,7 @@ def _engine(nodes: DataFrame, edges: DataFrame, config: PathsConfig) -> tuple[st
     memory = session.conf.get(f"spark.{'driver' if local else 'executor'}.memory", "1g") or "1g"
     room = _bytes(memory)
     sizes = f"the index takes some {size / 1e6:,.0f} MB, an executor has {room / 1e6:,.0f} MB"
-    return ("csr" if size < room else "graphframes"), sizes
+    return ("csr" if size < room or config.ranker == "learned" else "graphframes"), sizes
 
 
 def _bytes(memory: str) -> int:

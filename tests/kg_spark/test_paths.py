@@ -97,7 +97,7 @@ def test_the_kernel_finds_what_networkx_finds(
     found = find(index, pairs, config)
     wanted = [Oracle(n, edges, config).paths(s, t, config.top_k) for s, t in pairs]
     assert found.ways.tolist() == [ways for ways, _ in wanted]
-    assert nested(index, found).to_pylist() == [paths for _, paths in wanted]
+    assert nested(index, found, -found.cost / 65536).to_pylist() == [paths for _, paths in wanted]
     assert not found.truncated.any()
 
 
@@ -113,8 +113,10 @@ def test_the_kernel_keeps_the_rules(
     pairs = list(every_pair(n))
     words = sorted([2 * node for node in blocked] + [2 * node + 1 for node in peers - blocked])
     around = (np.arange(len(pairs) + 1) * len(words), np.array(words * len(pairs), np.int32))
-    found = nested(index, find(index, pairs, config, around=around)).to_pylist()
-    assert found == [oracle.paths(s, t, config.top_k, blocked, peers - blocked)[1] for s, t in pairs]
+    found = find(index, pairs, config, around=around)
+    assert nested(index, found, -found.cost / 65536).to_pylist() == [
+        oracle.paths(s, t, config.top_k, blocked, peers - blocked)[1] for s, t in pairs
+    ]
 
 
 def test_marks_of_earlier_pairs_are_forgotten_when_the_epochs_run_out() -> None:
@@ -232,6 +234,16 @@ def test_the_stage_gives_what_networkx_gives(world: World, compiled: Compiled) -
         assert row["paths"] == [{field.name: path[field.name] for field in PATH} for path in ids]
         assert (row["ranker"], row["kg_version"], row["truncated"]) == ("path_degree_product", KG, False)
     assert compiled.units_in == len(compiled.rows) + len(compiled.rejects)
+
+
+@pytest.mark.slow
+def test_the_learnt_ranker_orders_the_same_paths(world: World, tmp_path: Path) -> None:
+    by_cost, learnt = (rows(world.run(tmp_path, ranker=r, top_k=90)) for r in ("path_degree_product", "learned"))
+    sets = [[{path["path_id"] for path in row["paths"]} for row in found if row["side"] == "answer"]
+            for found in (by_cost, learnt)]  # fmt: skip
+    assert sets[0] == sets[1]
+    assert {row["ranker"] for row in learnt} == {"learned"}
+    assert [row["paths"] for row in learnt] != [row["paths"] for row in by_cost]
 
 
 @pytest.mark.slow
