@@ -12,6 +12,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,18 +71,10 @@ class MechanismGraph:
         product = np.maximum(degree[ends[0]], 1) * np.maximum(degree[ends[1]], 1)
         return cast("I32", np.floor(np.log(product) * (DAMPING * _FIXED_POINT) + 0.5).astype(np.int32))
 
-    def arrays(self, without: Sequence[int] = ()) -> RankGraph:
+    @cached_property
+    def whole(self) -> RankGraph:
         """What search and ranker read; the entries of a row are sorted by (target, cost, edge)."""
-        m = len(self.src)
-        made = layout(
-            len(self.node_type),
-            edge_ids=np.arange(m, dtype=">u8").view(np.uint8).reshape(m, 8),
-            src=self.src,
-            dst=self.dst,
-            symmetric=self.symmetric,
-            relation=self.relation,
-            cost=self.costs(without),
-        )
+        made = self._layout
         return rank_graph(
             made["offsets"],
             made["target"],
@@ -90,6 +83,28 @@ class MechanismGraph:
             self.node_type,
             types=self.types,
             relations=self.relations,
+        )
+
+    def arrays(self, without: Sequence[int]) -> RankGraph:
+        """`whole` at the costs that leave out some edges' part in the degrees: only parallel edges change places."""
+        made = self._layout
+        cost = self.costs(without)[made["edge_row"]]
+        owner = np.repeat(np.arange(len(self.node_type)), np.diff(made["offsets"]))
+        between = owner * len(self.node_type) + made["target"]
+        order = np.lexsort((made["edge_row"], cost, between))
+        return self.whole._replace(cost=cost[order], step=made["step"][order])
+
+    @cached_property
+    def _layout(self) -> Mapping[str, NDArray[Any]]:
+        m = len(self.src)
+        return layout(
+            len(self.node_type),
+            edge_ids=np.arange(m, dtype=">u8").view(np.uint8).reshape(m, 8),
+            src=self.src,
+            dst=self.dst,
+            symmetric=self.symmetric,
+            relation=self.relation,
+            cost=self.costs(),
         )
 
     def with_noise(self, times: int, seed: int) -> "MechanismGraph":

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_spark.paths.rank_data import GoldPair, MechanismGraph
-from kg_spark.paths.rank_features import I64, U64, Batch, RankGraph
+from kg_spark.paths.rank_features import I64, U64, Batch, Ranker, RankGraph
 from kg_spark.paths.rank_learning import Weights, design, fit, pattern_texts
-from kg_spark.paths.ranking import DIVERSITY, Ranker, ordered, ranker_of, score
+from kg_spark.paths.ranking import DIVERSITY, ordered, ranker_of, score
 from kg_spark.paths.search import Graph, scratch, search
 
 POOL = 500
@@ -55,7 +55,7 @@ class Bench:
     def __init__(self, graph: MechanismGraph, pairs: Sequence[GoldPair], *, without_own: bool) -> None:
         self.graph = graph
         self.without_own = without_own
-        self.whole = graph.arrays()
+        self.whole = graph.whole
         self.pools = list(self._searched(pairs))
 
     def seen_by(self, pair: GoldPair) -> RankGraph:
@@ -104,11 +104,13 @@ class Bench:
         }
 
 
-def learnt(bench: Bench, folds: int, seed: int, say: Callable[[str], None]) -> dict[str, list[Ranker]]:
-    """A ranker for every pool that has seen neither its drug, its disease, nor (both) either of them, by scheme."""
+def learnt(
+    bench: Bench, schemes: Sequence[str], folds: int, seed: int, say: Callable[[str], None]
+) -> dict[str, list[Ranker]]:
+    """A ranker for every pool that has not seen its drug, its disease, or (both) either of them, by scheme."""
     data = design(bench.whole, joined([pool.batch for pool in bench.pools]), _gold(bench))
     rankers: dict[str, list[Ranker]] = {}
-    for scheme in SCHEMES:
+    for scheme in schemes:
         of_pool: dict[int, Ranker] = {}
         for test, train in splits([pool.pair for pool in bench.pools], scheme, folds, seed):
             model = ranker_of(*_hashed(fit(data, train)))

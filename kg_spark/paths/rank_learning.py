@@ -21,21 +21,19 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from conf.outcome import ConfigError
 from kg_spark.paths.rank_data import MechanismGraph
 from kg_spark.paths.rank_features import (
     I64,
     MEASURES,
+    NUMBERS,
     U64,
     UNIT,
     Batch,
-    Memory,
     RankGraph,
-    compiled,
-    describe,
     memory,
-    read_steps,
-    shortest_of,
 )
+from kg_spark.paths.rank_kernel import list_features, read_steps
 from kg_spark.paths.ranking import FORMAT, pattern_key
 
 F64 = NDArray[np.float64]
@@ -75,32 +73,13 @@ class Weights:
     measures: Mapping[str, float]
 
 
-@compiled
-def _harvest(g: RankGraph, w: Memory, batch: Batch, keys: U64, counts: I64, measures: I64) -> int:
-    """The features of every path, one path's keys after the other's; how many keys."""
-    filled = 0
-    for pair in range(len(batch.pair_offsets) - 1):
-        begin = batch.pair_offsets[pair]
-        shortest, place = shortest_of(batch, pair), 1
-        for path in range(begin, batch.pair_offsets[pair + 1]):
-            if path > begin and batch.cost[path] > batch.cost[path - 1]:
-                place = path - begin + 1
-            counts[path] = describe(g, w, batch, pair, path, shortest, place)
-            for i in range(counts[path]):
-                keys[filled + i] = w.keys[i]
-            filled += counts[path]
-            for i in range(len(w.measures)):
-                measures[path, i] = w.measures[i]
-    return filled
-
-
 def design(graph: RankGraph, batch: Batch, gold: BOOL, min_pairs: int = MIN_PAIRS) -> Design:
     """Features of all paths; patterns that the pools of fewer than `min_pairs` pairs hold are left out."""
     room = memory()
     paths = len(batch.cost)
     keys, counts = np.zeros(paths * len(room.keys), np.uint64), np.zeros(paths, np.int64)
     measures = np.zeros((paths, len(MEASURES)), np.int64)
-    keys = keys[: _harvest(graph, room, batch, keys, counts, measures)]
+    keys = keys[: list_features(graph, room, batch, keys, counts, measures)]
     known, first, column = np.unique(keys, return_index=True, return_inverse=True)
     path = np.repeat(np.arange(paths), counts)
     pairs = len(batch.pair_offsets) - 1
@@ -123,9 +102,15 @@ def design(graph: RankGraph, batch: Batch, gold: BOOL, min_pairs: int = MIN_PAIR
 
 
 def fit(data: Design, pairs: NDArray[Any]) -> Weights:
-    """The weights that fit some pairs best; pairs whose pool holds no gold path, or nothing else, teach nothing."""
+    """The weights that fit some pairs best; pairs whose pool holds no gold path, or nothing else, teach nothing.
+
+    Raises:
+        ConfigError: that leaves none.
+    """
     golds = np.add.reduceat(np.append(data.gold, False), data.pair_offsets[:-1]) * (np.diff(data.pair_offsets) > 0)
     pairs = pairs[(golds[pairs] > 0) & (golds[pairs] < np.diff(data.pair_offsets)[pairs])]
+    if not len(pairs):
+        raise ConfigError("too few gold pairs to learn from; learn=false scores them with what ships")
     begin, sizes = data.pair_offsets[pairs], np.diff(data.pair_offsets)[pairs]
     rows = np.concatenate([np.arange(b, b + size) for b, size in zip(begin, sizes, strict=True)])
     wide, tall, gold = data.patterns[rows], data.measures[rows], data.gold[rows]
@@ -153,9 +138,9 @@ def fit(data: Design, pairs: NDArray[Any]) -> Weights:
 
 def pattern_texts(data: Design, keys: U64, graph: MechanismGraph, batch: Batch) -> list[str]:
     """The text of each pattern, read from a path that holds it."""
-    arrays, room = graph.arrays(), memory()
+    arrays, room = graph.whole, memory()
     sample = dict(zip(data.keys.tolist(), data.sample.tolist(), strict=True))
-    texts: dict[int, str] = {}
+    texts = {pattern_key(text): text for text in _amount_texts(graph)}
     for path in sorted({sample[key] for key in keys.tolist()}):
         first = int(batch.path_offsets[path])
         hops = int(batch.path_offsets[path + 1]) - first - 1
@@ -179,6 +164,16 @@ def _texts(types: Sequence[str], words: Sequence[tuple[str, str]]) -> Iterator[s
             yield " ".join(shown)
             marked = [*(["^"] if begin == 0 else []), *shown[1:], *(["$"] if end == hops - 1 else [])]
             yield " ".join([shown[0], *marked])
+
+
+def _amount_texts(graph: MechanismGraph) -> Iterator[str]:
+    """Every pattern of levels 4 to 8 that the graph can have."""
+    steps = [meaning.words(way)[0] for meaning in graph.relations for way in range(1, 4)]
+    types = ["_".join(name.split()) for name in graph.types]
+    for number in range(NUMBERS):
+        yield from (f"4 {step} {number}" for step in steps)
+        yield from (f"5 {name} {number}" for name in types)
+        yield from (f"6 {number}", f"7 {number}", *(f"8 {number} {over}" for over in range(4)))
 
 
 def write_model(file: Path, weights: Weights, texts: Sequence[str], made: Mapping[str, Any]) -> None:

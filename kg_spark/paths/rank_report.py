@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ USAGE = """usage: python -m jobs.rank_benchmark data=FOLDER [key=value …]
   learn      true: learn in folds that share no drug, no disease, neither, and rank each fold's pairs (false)
   noise      noise edges a curated edge, of the same types and degrees (0)
   folds      folds of drugs and of diseases (5)
+  schemes    what folds do not share: any of drug, disease, both ([drug,disease,both])
   seed       of folds, noise, random order and intervals (0)
   diversity  logits a path loses for each better one of its relation sequence (shipped default)
   model      ranker to score ('': the one that ships)
@@ -55,6 +56,7 @@ class Options:
     learn: bool = False
     noise: int = 0
     folds: int = 5
+    schemes: list[str] = field(default_factory=lambda: list(SCHEMES))
     seed: int = 0
     diversity: float = DIVERSITY
     model: str = ""
@@ -86,6 +88,8 @@ def options(arguments: Sequence[str]) -> Options:
     assert isinstance(given, Options)
     if given.folds < 2 or given.noise < 0 or given.diversity < 0:
         raise ConfigError("folds must be at least 2, noise and diversity at least 0")
+    if not set(given.schemes) <= set(SCHEMES):
+        raise ConfigError(f"schemes are of {', '.join(SCHEMES)}")
     if given.write and not given.learn:
         raise ConfigError("write= needs learn=true")
     for file in (Path(given.data) / "nodes.tsv", Path(given.data) / "edges.tsv.gz", given.gold_file):
@@ -111,7 +115,7 @@ def report(given: Options, say: Say) -> None:
     say(
         f"{len(pairs):,} pairs, {len(graph.src):,} edges, {reachable(bench):.3f} of the pairs have a gold path in their pool"
     )
-    trained = learnt(bench, given.folds, given.seed, say) if given.learn else {}
+    trained = learnt(bench, given.schemes, given.folds, given.seed, say) if given.learn else {}
     for way, one in benches.items():
         orders: dict[str, Order] = {
             **one.baselines(given.seed),
@@ -178,7 +182,8 @@ def _write(file: Path, bench: Bench, given: Options, digest: str, figures: Mappi
         "settings": {"pattern_loss": PATTERN_LOSS, "measure_loss": MEASURE_LOSS, "min_pairs": MIN_PAIRS, **SEARCH},
         "seed": given.seed,
         "figures": {
-            f"learnt_{scheme}": {name: figures[f"learnt_{scheme}"][name] for name in METRICS} for scheme in SCHEMES
+            f"learnt_{scheme}": {name: figures[f"learnt_{scheme}"][name] for name in METRICS}
+            for scheme in given.schemes
         },
     }
     write_model(file, weights, texts, made)

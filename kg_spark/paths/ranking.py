@@ -27,16 +27,13 @@ from kg_spark.paths.rank_features import (
     U64,
     Batch,
     Meaning,
-    Memory,
+    Ranker,
     RankGraph,
-    compiled,
-    describe,
     memory,
     rank_graph,
-    sequence,
-    shortest_of,
     symbols,
 )
+from kg_spark.paths.rank_kernel import score_paths
 
 if TYPE_CHECKING:
     from kg_spark.paths.csr import Index
@@ -44,21 +41,14 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MILLION = 1_000_000
-DIVERSITY = 0.1
-"""Logits a path loses for each better one of its pair with the same sequence of relations and types."""
+DIVERSITY = 0.3
+"""Logits a path loses for each better one of its pair with the same sequence of relations and types. 0, 0.3, 1 give Hit@10 0.671,
+0.676, 0.675, Hit@50 0.812, 0.810, 0.803, and 8.0, 8.4, 8.9 sequences among the first ten (folds by drug and disease)."""
 
 _START, _END = "^", "$"
 
 F64 = NDArray[np.float64]
 A = TypeVar("A", I32, I64)
-
-
-class Ranker(NamedTuple):
-    """What is learnt; weights in millionths of a logit."""
-
-    keys: U64  # (slots) pattern keys, an open hash table; 0 = free
-    weights: I64  # (slots)
-    measures: I64  # (MEASURES) weight of one
 
 
 class Ranked(NamedTuple):
@@ -136,35 +126,6 @@ def graph_of(index: Index) -> RankGraph:
     )
 
 
-@compiled
-def _weight(model: Ranker, key: np.uint64) -> np.int64:
-    slots = len(model.keys)
-    slot = np.int64(key & np.uint64(slots - 1))
-    while model.keys[slot] != 0:
-        if model.keys[slot] == key:
-            return np.int64(model.weights[slot])
-        slot = (slot + 1) & (slots - 1)
-    return np.int64(0)
-
-
-@compiled
-def _score(g: RankGraph, w: Memory, batch: Batch, model: Ranker, score: I64, sequences: U64) -> None:
-    for pair in range(len(batch.pair_offsets) - 1):
-        begin = batch.pair_offsets[pair]
-        shortest, place = shortest_of(batch, pair), 1
-        for path in range(begin, batch.pair_offsets[pair + 1]):
-            if path > begin and batch.cost[path] > batch.cost[path - 1]:
-                place = path - begin + 1
-            keys = describe(g, w, batch, pair, path, shortest, place)
-            total = np.int64(0)
-            for i in range(len(w.measures)):
-                total += model.measures[i] * w.measures[i]
-            total >>= 16
-            for i in range(keys):
-                total += _weight(model, w.keys[i])
-            score[path], sequences[path] = total, sequence(g, w, batch, path)
-
-
 def score(graph: RankGraph, found: Found | Batch, model: Ranker) -> tuple[I64, U64]:
     """Scores of paths in millionths of a logit, and the key of each path's sequence of relations and types.
 
@@ -175,7 +136,7 @@ def score(graph: RankGraph, found: Found | Batch, model: Ranker) -> tuple[I64, U
     """
     batch = Batch(found.pair_offsets, found.path_offsets, found.nodes, found.cost)
     scores, sequences = np.zeros(len(batch.cost), np.int64), np.zeros(len(batch.cost), np.uint64)
-    _score(graph, memory(), batch, model, scores, sequences)
+    score_paths(graph, memory(), batch, model, scores, sequences)
     return scores, sequences
 
 

@@ -57,7 +57,7 @@ def relabelled(graph: MechanismGraph, to: np.ndarray) -> MechanismGraph:
 
 
 def found(graph: MechanismGraph, pairs: list[tuple[int, int]]) -> Found:
-    arrays = graph.arrays()
+    arrays = graph.whole
     csr = Graph(arrays.offsets, arrays.target, arrays.cost)
     room = scratch(csr, max_hops=SEARCH["max_hops"], max_expansions=SEARCH["max_expansions"], top_k=POOL)
     ends = [np.array(column, np.int32) for column in zip(*pairs, strict=True)]
@@ -69,7 +69,7 @@ def batch(paths: Found) -> Batch:
 
 
 def by_path(graph: MechanismGraph, paths: Found, name: np.ndarray) -> dict[tuple[int, ...], int]:
-    scores, _ = score(graph.arrays(), paths, load_ranker())
+    scores, _ = score(graph.whole, paths, load_ranker())
     bounds = pairwise(paths.path_offsets.tolist())
     return {
         tuple(name[paths.nodes[a:b]].tolist()): value for (a, b), value in zip(bounds, scores.tolist(), strict=True)
@@ -86,7 +86,7 @@ def test_a_score_knows_no_node_and_no_edge_by_its_identity():
 
 def test_a_score_is_the_same_however_the_pairs_are_split():
     graph, pairs = drawn(3), [(0, 1), (2, 3), (4, 4), (5, 6)]
-    model, arrays = load_ranker(), graph.arrays()
+    model, arrays = load_ranker(), graph.whole
     together = score(arrays, found(graph, pairs), model)[0]
     apart = [score(arrays, found(graph, [pair]), model)[0] for pair in pairs]
     assert np.concatenate(apart).tobytes() == together.tobytes()
@@ -118,7 +118,7 @@ def test_diversity_is_the_greedy_choice_with_a_loss_for_each_like_path_before():
 def test_reranked_paths_are_the_found_ones_with_their_own_steps_and_costs():
     graph = drawn(5)
     paths = found(graph, [(0, 1), (2, 3)])
-    ranked = rerank(graph.arrays(), paths, load_ranker(), keep=[4, 1000])
+    ranked = rerank(graph.whole, paths, load_ranker(), keep=[4, 1000])
     known = {rows[0]: rows[1:] for rows in _rows(paths)}
     kept = _rows(ranked.found)
     assert np.diff(ranked.found.pair_offsets).tolist() == [4, min(1000, paths.pair_offsets[2] - paths.pair_offsets[1])]
