@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
@@ -58,8 +59,9 @@ class Ranked(NamedTuple):
     score: F64  # (paths) higher is better; before the loss for sameness
 
 
+@cache
 def load_ranker(file: Path | None = None) -> Ranker:
-    """The ranker of a file, by default the one that ships.
+    """The ranker of a file, by default the one that ships; read once a process.
 
     Raises:
         ConfigError: as `load_model`.

@@ -14,7 +14,7 @@ from jobs.rank_benchmark import main
 from kg_spark.paths.rank_data import DAMPING, GoldPair, MechanismGraph
 from kg_spark.paths.rank_evaluation import POOL, SEARCH, joined, splits
 from kg_spark.paths.rank_features import Batch, Meaning
-from kg_spark.paths.ranking import load_model, load_ranker, ordered, rerank, score
+from kg_spark.paths.ranking import load_model, load_ranker, ordered, pattern_key, ranker_of, rerank, score
 from kg_spark.paths.search import Found, Graph, scratch, search
 
 DRUGMECHDB = Path(os.environ.get("DRUGMECHDB", "../shared/data/drugmechdb"))
@@ -90,6 +90,35 @@ def test_a_score_is_the_same_however_the_pairs_are_split():
     together = score(arrays, found(graph, pairs), model)[0]
     apart = [score(arrays, found(graph, [pair]), model)[0] for pair in pairs]
     assert np.concatenate(apart).tobytes() == together.tobytes()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 ^ drug >decreases_activity_of gene/protein",
+        "1 gene/protein =positively_correlated_with disease $",
+        "1 ^ drug >decreases_activity_of gene/protein =positively_correlated_with disease $",
+        "2 drug >causal(-) gene/protein =association(+) disease",
+        "3 ^ drug gene/protein",
+        "4 >decreases_activity_of 0",
+        "5 gene/protein 1",
+        "6 0",
+        "7 0",
+        "8 2 0",
+    ],
+)
+def test_a_pattern_as_written_in_the_file_is_found_in_the_path(text):
+    graph = MechanismGraph(
+        types=TYPES,
+        node_type=np.array([2, 3, 1], np.int16),
+        relations=RELATIONS,
+        src=np.array([0, 1], np.int32),
+        dst=np.array([1, 2], np.int32),
+        relation=np.array([0, 2], np.int32),
+        symmetric=np.array([False, True]),
+    )
+    model = ranker_of({}, [pattern_key(text)], [0.25])
+    assert score(graph.whole, found(graph, [(0, 2)]), model)[0].tolist() == [250_000]
 
 
 def test_joined_pools_are_what_one_search_gives():
