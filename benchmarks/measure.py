@@ -13,10 +13,6 @@ import psutil
 _EVERY_S = 0.3
 
 
-class NotThereYetError(Exception):
-    """The software lacks what is to be measured."""
-
-
 def apart(function: Callable[..., Any], *arguments: Any, one_core: bool = False) -> tuple[Any, float]:
     """What the function returns in a fresh process, and the most MB held at once by it and all that it started.
 
@@ -24,8 +20,7 @@ def apart(function: Callable[..., Any], *arguments: Any, one_core: bool = False)
     a mapped file count.
 
     Raises:
-        NotThereYetError: the function did.
-        RuntimeError: it failed otherwise.
+        RuntimeError: the function failed.
     """
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_answer, args=(theirs, one_core, function, arguments))
@@ -39,8 +34,6 @@ def apart(function: Callable[..., Any], *arguments: Any, one_core: bool = False)
     except EOFError:
         fate, answer = "failed", "it was killed"
     process.join()
-    if fate == "missing":
-        raise NotThereYetError(answer)
     if fate == "failed":
         raise RuntimeError(f"{function.__name__}: {answer}")
     return answer, peak
@@ -51,8 +44,6 @@ def _answer(pipe: Connection, one_core: bool, function: Callable[..., Any], argu
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     try:
         pipe.send(("done", function(*arguments)))
-    except NotThereYetError as error:
-        pipe.send(("missing", str(error)))
     except Exception:  # noqa: BLE001  the parent raises it again
         pipe.send(("failed", traceback.format_exc()))
 

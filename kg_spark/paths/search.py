@@ -39,7 +39,7 @@ class Scratch(NamedTuple):
     epoch: I64  # (1)
     spent: I64  # (1) edges touched and steps listed for the pair at hand
     pair: I64  # (4) source, target, whether their own edges are left out, the pair's number in `flag`
-    mark: I32  # (n)
+    mark: NDArray[np.uint16]  # (n)
     flag: I32  # (n) the pair's number: no path passes; one more: no edge to the target
     slot: I32  # (n) row of a node in `nodes`, where it has one
     queue: I32  # (2, n) nodes reached from the source and from the target, level by level
@@ -62,7 +62,7 @@ class Scratch(NamedTuple):
     prefix: I64  # (hops + 1, states) key of the path so far
     kept_key: I64  # (2 k) 16 * cost + hops
     kept_arcs: I64  # (2 k, hops) arcs of the paths kept so far
-    spare_key: I64  # (k)
+    spare_key: I64  # (2 k)
     spare_arcs: I64  # (k, hops)
     trail: I64  # (3, hops + 1) where the listing stands: row, place in its arcs, arc taken
 
@@ -103,7 +103,7 @@ def scratch(graph: Graph, *, max_hops: int, max_expansions: int, top_k: int) -> 
         epoch=np.zeros(1, np.int64),
         spent=np.zeros(1, np.int64),
         pair=np.zeros(4, np.int64),
-        mark=np.zeros(n, np.int32),
+        mark=np.zeros(n, np.uint16),
         flag=np.zeros(n, np.int32),
         slot=np.empty(n, np.int32),
         queue=np.empty((2, n), np.int32),
@@ -126,7 +126,7 @@ def scratch(graph: Graph, *, max_hops: int, max_expansions: int, top_k: int) -> 
         prefix=np.empty((max_hops + 1, states), np.int64),
         kept_key=np.empty(2 * top_k, np.int64),
         kept_arcs=np.empty((2 * top_k, max_hops), np.int64),
-        spare_key=np.empty(top_k, np.int64),
+        spare_key=np.empty(2 * top_k, np.int64),
         spare_arcs=np.empty((top_k, max_hops), np.int64),
         trail=np.empty((3, max_hops + 1), np.int64),
     )
