@@ -37,6 +37,8 @@ class Run:
         self.lake = Lake(config)
         self.tracker = tracker
         self.reports: list[StageReport] = []
+        self.more: dict[str, Any] = {}
+        """What a job adds to the last line."""
 
     @property
     def spark(self) -> "SparkStore":
@@ -108,7 +110,7 @@ def execute(job: str, main: Callable[[Run], None], arguments: Sequence[str]) -> 
             return _fail(job, 2, f"the disk of the lake is full ({full}): make room and run again", run, started)
         traceback.print_exc()
         return _fail(job, 1, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}", run, started)
-    print(_summary(job, "ok", run, started))
+    print(_summary(job, "ok", run, started, **run.more))
     return 0
 
 
@@ -140,7 +142,7 @@ def _line(report: StageReport) -> str:
     return f"{report.step}: {'; '.join(parts)}; {tables}; {report.seconds:.1f} s"
 
 
-def _summary(job: str, status: str, run: Run | None, started: float, **more: str) -> str:
+def _summary(job: str, status: str, run: Run | None, started: float, **more: Any) -> str:
     reports = run.reports if run else []
     rejected: dict[str, int] = {}
     for report in reports:

@@ -13,7 +13,8 @@ from rich.table import Table
 @cache
 def _console() -> Console:
     # A log is not 80 characters wide: without a terminal nothing is wrapped or coloured.
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False)
+    terminal = sys.stdout.isatty()
+    return Console(soft_wrap=not terminal, width=None if terminal else 200, highlight=False, markup=False)
 
 
 def say(line: str) -> None:

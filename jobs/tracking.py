@@ -6,6 +6,7 @@ imported when tracking is on, never in a worker.
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -80,6 +81,13 @@ class Tracker:
         mlflow.log_metrics(numbers)
         versions = {f"{report.step}.{name}.version": str(table.version) for name, table in report.tables.items()}
         mlflow.set_tags({**versions, f"{report.step}.fingerprint": report.fingerprint, **report.facts})
+
+    def metrics(self, numbers: dict[str, float]) -> None:
+        """Numbers that belong to no step; those that are not finite are left out."""
+        if self._on:
+            import mlflow
+
+            mlflow.log_metrics({name: value for name, value in numbers.items() if math.isfinite(value)})
 
     def sample(self, rows: dict[str, list[Any]], name: str) -> None:
         """A small table as an artifact, for the side-by-side view."""

@@ -23,7 +23,7 @@ KG = "0123456789abcdef"
 
 MEANINGS = (
     {"relation": "carries", "may_carry": True, "no_passage": ""},
-    {"relation": "ends", "may_carry": False, "no_passage": ""},
+    {"relation": "ends", "may_carry": False, "no_passage": "", "kind": "location"},
     {"relation": "side effect", "may_carry": True, "no_passage": "dst"},
     {"relation": "expresses", "may_carry": False, "no_passage": "src"},
     {"relation": "holds", "may_carry": True, "no_passage": "src"},
@@ -73,7 +73,9 @@ def index_of(n: int, edges: Sequence[Edge]) -> Index:
         relation=np.array([e.code for e in edges], np.int32),
         cost=np.array([e.cost for e in edges], np.int32),
     )
-    relations = [{"predicate": f"p{code}", **meaning} for code, meaning in enumerate(MEANINGS)]
+    relations = [
+        {"predicate": f"p{code}", "kind": "causal", "polarity": "0", **meaning} for code, meaning in enumerate(MEANINGS)
+    ]
     types = [node_type(number) for number in range(3)]
     return Index(
         manifest=Manifest(
