@@ -10,8 +10,9 @@ from deltalake import DeltaTable
 from conf.outcome import ContractError
 from jobs._run import Run, run_job
 from jobs._say import say_table
+from kg_spark.paths.composition import Share, composition
 from kg_spark.paths.csr import open_index
-from kg_spark.paths.separation import SEMANTICS, Separation, Share, composition, read_pairs, separation
+from kg_spark.paths.separation import SEMANTICS, Separation, read_pairs, separation
 
 _READS = {
     "screened": ["question_id"],
@@ -50,12 +51,13 @@ def _open(run: Run, name: str) -> DeltaTable:
 
 
 def _separations(rows: list[Separation]) -> tuple[list[str], list[list[object]]]:
-    head = ["dataset", "semantics", "best path by", "questions", "right is best", "chance", "AUC", "95 %",
-            "AUC, both have one", "right has one", "wrong has one"]  # fmt: skip
+    head = ["dataset", "semantics", "best path by", "questions", "right is best", "chance", "AUC (95 %)",
+            "AUC, both have one (95 %)", "right has one", "wrong has one"]  # fmt: skip
     shown: list[list[object]] = [
-        [r.dataset, r.semantics, r.rule, r.questions, f"{r.right_best:.3f}", f"{r.chance:.3f}", f"{r.auc:.3f}",
-         f"{r.low:.3f}–{r.high:.3f}", f"{r.auc_both:.3f}", f"{r.right_has_path:.3f}", f"{r.wrong_has_path:.3f}"]
-        for r in rows
+        [r.dataset, r.semantics, r.rule, r.questions, f"{r.right_best:.3f}", f"{r.chance:.3f}",
+         f"{r.auc:.3f} ({r.low:.3f}–{r.high:.3f})", f"{r.auc_both:.3f} ({r.low_both:.3f}–{r.high_both:.3f})",
+         f"{r.right_has_path:.3f}", f"{r.wrong_has_path:.3f}"]
+        for r in sorted(rows, key=lambda row: row.dataset)
     ]  # fmt: skip
     return head, shown
 

@@ -219,7 +219,6 @@ def compiled(world: World, tmp_path_factory: pytest.TempPathFactory) -> Compiled
 
 
 ENGINES = (
-    {"semantics": "any", "slack": 0},
     {
         "semantics": "clinical",
         "slack": 1,
@@ -228,8 +227,14 @@ ENGINES = (
         "avoid_rivals": True,
         "drop_direct": True,
     },
-    {"semantics": "any", "slack": 1, "directed": True, "max_degree": 30, "exclude_relations": ["holds"]},
-    {"semantics": "any", "slack": 2, "exclude_types": ["type 1"], "exclude_relations": ["p2"]},
+    {
+        "semantics": "any",
+        "slack": 2,
+        "directed": True,
+        "max_degree": 30,
+        "exclude_types": ["type 1"],
+        "exclude_relations": ["p2", "holds"],
+    },
 )
 
 

@@ -4,8 +4,9 @@ import pyarrow as pa
 import pytest
 
 from conf.config import PathsConfig
+from kg_spark.paths.composition import composition
 from kg_spark.paths.csr import Index
-from kg_spark.paths.separation import Pairs, composition, read_pairs, separation
+from kg_spark.paths.separation import Pairs, read_pairs, separation
 from tests.kg_spark.path_graphs import Edge, index_of, name
 
 CARRIES, ENDS = 0, 1
