@@ -109,4 +109,4 @@ def coverage(answer: str, spans: list[tuple[int, int]]) -> float:
     return sum(inside) / len(inside) if inside else 0.0
 
 
-_coverage = F.udf(coverage, DoubleType())
+_coverage = F.udf(coverage, DoubleType(), useArrow=False)
