@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -89,18 +90,24 @@ def options(arguments: Sequence[str]) -> Options:
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(given, Options)
-    if given.folds < 2 or given.noise < 0 or given.diversity < 0:
-        raise ConfigError("folds must be at least 2, noise and diversity at least 0")
+    _check(given)
+    return given
+
+
+def _check(given: Options) -> None:
+    if given.folds < 2 or given.noise < 0 or given.seed < 0 or not 0 <= given.diversity < math.inf:
+        raise ConfigError("folds must be at least 2, noise, seed and diversity at least 0")
     if not set(given.schemes) <= set(SCHEMES):
         raise ConfigError(f"schemes are of {', '.join(SCHEMES)}")
     if given.write and not given.learn:
         raise ConfigError("write= needs learn=true")
+    if not Path(given.write).parent.is_dir():
+        raise ConfigError(f"{Path(given.write).parent} does not exist; write= names a file in a folder that does")
     for file in (Path(given.data) / "nodes.tsv", Path(given.data) / "edges.tsv.gz", given.gold_file):
         if not file.is_file():
             raise ConfigError(
                 f"{file} does not exist; data= is a folder with DrugMechDB's files, gold= a file of gold paths"
             )
-    return given
 
 
 def report(given: Options, say: Say) -> None:

@@ -204,6 +204,8 @@ def test_noise_keeps_types_relations_and_degrees():
         ("lern=true", "unknown key 'lern'"),
         ("folds=1", "folds must be at least 2"),
         ("folds=many", "folds"),
+        ("seed=-1", "at least 0"),
+        ("diversity=nan", "at least 0"),
         ("learn", "not key=value"),
     ],
 )
@@ -255,6 +257,11 @@ def test_what_the_pipelines_rules_and_defaults_cost_stands_beside_the_wide_searc
     assert {name: one["reachable"] for name, one in shown["searches"].items()} == shares
     for ranker in ("shipped", "path_degree_product", "shortest"):
         assert {name: one["rankers"][ranker]["hit_at_1"] for name, one in shown["searches"].items()} == shares
+
+
+def test_a_folder_that_is_not_there_to_write_to_is_told_before_anything_is_learnt(capsys):
+    assert main(["learn=true", "write=nowhere/ranker.json"]) == 2
+    assert capsys.readouterr().err.startswith("rank_benchmark: nowhere does not exist")
 
 
 @pytest.mark.slow
