@@ -17,6 +17,9 @@ from conf.outcome import Reason
 from conf.semantics import Relation, find_relation, licence
 from kg_spark.columns import digest
 
+END = {None: "", "subject": "src", "object": "dst"}
+"""edges.no_passage by conf.semantics.Relation.no_passage: subject and object are src and dst once a fact is turned."""
+
 _FIXED_POINT = 65536
 _RELATION = (
     ("relation", "string"),
@@ -114,9 +117,9 @@ def _declared(session: SparkSession, ends: DataFrame, extra: Path | None) -> Dat
 
 
 def _declared_value(row: Relation, name: str) -> str | bool | None:
-    """A column of _RELATION; subject and object are src and dst once a fact is turned."""
+    """A column of _RELATION."""
     if name == "no_passage":
-        return {None: "", "subject": "src", "object": "dst"}[row.no_passage]
+        return END[row.no_passage]
     value: str | bool | None = getattr(row, name)
     return value
 

@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from conf import semantics
 from conf.identity import edge_id
 from conf.outcome import ConfigError
+from kg_spark.graph.edges import END
 from kg_spark.paths.csr import layout
 from kg_spark.paths.rank_features import Meaning, RankGraph, rank_graph
-from kg_spark.paths.search import I32
+from kg_spark.paths.rules import Rules, ruled
+from kg_spark.paths.search import I32, Graph
 
 Triple = tuple[str, str, str]
 
@@ -94,6 +96,13 @@ class MechanismGraph:
         order = np.lexsort((made["edge_row"], cost, between))
         return self.whole._replace(cost=cost[order], step=made["step"][order])
 
+    def ruled(self, rules: Rules) -> Graph:
+        """What a search by these rules reads, at the costs of `whole`."""
+        whole = self.whole
+        relations = [{"relation": row.predicate, **row._asdict()} for row in self.relations]
+        graph = Graph(whole.offsets, whole.target, whole.cost)
+        return ruled(graph, whole.step, whole.node_type, rules, relations=relations, types=self.types)
+
     @cached_property
     def _layout(self) -> Mapping[str, NDArray[Any]]:
         m = len(self.src)
@@ -157,7 +166,9 @@ def read_mechanisms(folder: Path, gold: Path) -> tuple[MechanismGraph, list[Gold
     graph = MechanismGraph(
         types=types,
         node_type=np.array([types.index(kind) for kind in kinds], np.int16),
-        relations=[Meaning(*[getattr(row, name) for name in Meaning._fields]) for row in meanings],
+        relations=[
+            Meaning(row.predicate, row.kind, row.polarity, row.may_carry, END[row.no_passage]) for row in meanings
+        ],
         src=np.array([number[triple[0]] for triple in triples], np.int32),
         dst=np.array([number[triple[2]] for triple in triples], np.int32),
         relation=np.array([code[triple[1]] for triple in triples], np.int32),

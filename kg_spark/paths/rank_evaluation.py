@@ -3,7 +3,8 @@
 Every pair's pool is searched as the pipeline would (slack 2, 7 hops, any relation, the best 500 by path-degree product) and
 ordered by each ranker. A pair whose pool holds no gold path is a miss of all of them. Degrees are counted twice: over all
 edges, and over all but those that the pair's own gold graph alone has brought in. Neither is neutral: the first lets a gold
-edge weigh on the degrees it is judged by, the second makes just the gold edges cheaper; the lower figure counts.
+edge weigh on the degrees it is judged by, the second makes just the gold edges cheaper; the lower figure counts. The same
+pairs are searched by the pipeline's rules too (SEARCHES): curators do not heed these, and what that costs must be seen.
 
 Source: DrugMechDB (Gonzalez-Cavazos et al. 2023); filtered ranks as usual in link prediction (Bordes et al. 2013).
 """
@@ -15,17 +16,21 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from conf.config import PathsConfig
 from kg_spark.paths.rank_data import GoldPair, MechanismGraph
 from kg_spark.paths.rank_features import I64, U64, Batch, Ranker, RankGraph
 from kg_spark.paths.rank_learning import Weights, design, fit, pattern_texts
 from kg_spark.paths.ranking import DIVERSITY, ordered, ranker_of, score
+from kg_spark.paths.rules import rules_of
 from kg_spark.paths.search import Graph, scratch, search
 
 POOL = 500
 HITS = (1, 3, 10, 50)
 METRICS = (*[f"hit_at_{k}" for k in HITS], "mrr", "edge_f1")
-MAX_HOPS = 7
-SEARCH: dict[str, Any] = {"max_hops": MAX_HOPS, "slack": 2, "max_expansions": 20_000_000}
+SEARCH: dict[str, Any] = {"max_hops": 7, "slack": 2, "max_expansions": 20_000_000}
+WIDE = PathsConfig(semantics="any", **SEARCH)
+SEARCHES = {"clinical": PathsConfig(semantics="clinical", **SEARCH), "defaults": PathsConfig()}
+"""Reported beside WIDE: the same reach by the rules of relations.yaml, and what the pipeline does unless told otherwise."""
 SCHEMES = ("drug", "disease", "both")
 _RESAMPLES = 1000
 
@@ -50,23 +55,31 @@ Order = Callable[[int], Sequence[int] | I64]
 
 
 class Bench:
-    """The pools of all pairs under one way of counting degrees."""
+    """The pools of all pairs under one search and one way of counting degrees."""
 
-    def __init__(self, graph: MechanismGraph, pairs: Sequence[GoldPair], *, without_own: bool) -> None:
+    def __init__(
+        self, graph: MechanismGraph, pairs: Sequence[GoldPair], *, without_own: bool = False, config: PathsConfig = WIDE
+    ) -> None:
+        assert config.semantics == "any" or not without_own, (
+            "rules go by entry, and a pair's own costs re-order entries"
+        )
         self.graph = graph
         self.without_own = without_own
         self.whole = graph.whole
-        self.pools = list(self._searched(pairs))
+        self.pools = list(self._searched(pairs, config))
 
     def seen_by(self, pair: GoldPair) -> RankGraph:
         """The graph that a pair is searched and ranked in."""
         return self.graph.arrays(pair.own) if self.without_own and pair.own else self.whole
 
-    def _searched(self, pairs: Sequence[GoldPair]) -> Iterator[Pool]:
-        room = scratch(_csr(self.whole), max_hops=MAX_HOPS, max_expansions=SEARCH["max_expansions"], top_k=POOL)
+    def _searched(self, pairs: Sequence[GoldPair], config: PathsConfig) -> Iterator[Pool]:
+        graph = self.graph.ruled(rules_of(config))
+        reach: dict[str, Any] = {"max_hops": config.max_hops, "max_expansions": config.max_expansions}
+        room = scratch(graph, top_k=POOL, **reach)
         for pair in pairs:
             ask = [np.array([value], np.int32) for value in (pair.drug, pair.disease, POOL)]
-            found = search(_csr(self.seen_by(pair)), room, *ask, **SEARCH)
+            own = _csr(self.seen_by(pair)) if self.without_own else graph
+            found = search(own, room, *ask, slack=config.slack, **reach)
             batch = Batch(found.pair_offsets, found.path_offsets, found.nodes, found.cost)
             gold = [tuple(batch.nodes[a:b].tolist()) in pair.paths for a, b in pairwise(batch.path_offsets.tolist())]
             yield Pool(pair, batch, np.array(gold, np.bool_))

@@ -73,12 +73,13 @@ _WAYS = ("", ">", "<", "=")
 
 
 class Meaning(NamedTuple):
-    """What the ranker reads of a relation (conf/relations.yaml)."""
+    """What the ranker reads of a relation (conf/relations.yaml), and `no_passage`, which the rules of a search read."""
 
     predicate: str
     kind: str
     polarity: str
     may_carry: bool
+    no_passage: str = ""
 
     def words(self, way: int) -> tuple[str, str]:
         """A step's word with its predicate, and the one that is backed off to kind and polarity; `way` as in `step`."""

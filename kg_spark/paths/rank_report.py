@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from conf.outcome import ConfigError
-from kg_spark.paths.rank_data import read_mechanisms
+from kg_spark.paths.rank_data import GoldPair, MechanismGraph, read_mechanisms
 from kg_spark.paths.rank_evaluation import (
     METRICS,
     SCHEMES,
     SEARCH,
+    SEARCHES,
     Bench,
     Order,
     interval,
@@ -27,6 +30,7 @@ from kg_spark.paths.rank_evaluation import (
     strata,
     summary,
 )
+from kg_spark.paths.rank_features import Ranker
 from kg_spark.paths.rank_learning import MEASURE_LOSS, MIN_PAIRS, PATTERN_LOSS, write_model
 from kg_spark.paths.ranking import DIVERSITY, load_model, load_ranker
 
@@ -86,18 +90,24 @@ def options(arguments: Sequence[str]) -> Options:
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(given, Options)
-    if given.folds < 2 or given.noise < 0 or given.diversity < 0:
-        raise ConfigError("folds must be at least 2, noise and diversity at least 0")
+    _check(given)
+    return given
+
+
+def _check(given: Options) -> None:
+    if given.folds < 2 or given.noise < 0 or given.seed < 0 or not 0 <= given.diversity < math.inf:
+        raise ConfigError("folds must be at least 2, noise, seed and diversity at least 0")
     if not set(given.schemes) <= set(SCHEMES):
         raise ConfigError(f"schemes are of {', '.join(SCHEMES)}")
     if given.write and not given.learn:
         raise ConfigError("write= needs learn=true")
+    if not Path(given.write).parent.is_dir():
+        raise ConfigError(f"{Path(given.write).parent} does not exist; write= names a file in a folder that does")
     for file in (Path(given.data) / "nodes.tsv", Path(given.data) / "edges.tsv.gz", given.gold_file):
         if not file.is_file():
             raise ConfigError(
                 f"{file} does not exist; data= is a folder with DrugMechDB's files, gold= a file of gold paths"
             )
-    return given
 
 
 def report(given: Options, say: Say) -> None:
@@ -110,31 +120,49 @@ def report(given: Options, say: Say) -> None:
     if given.noise:
         graph = graph.with_noise(given.noise, given.seed)
     rows: Rows = {}
-    bench = Bench(graph, pairs, without_own=False)
+    bench = Bench(graph, pairs)
     benches = {"all_edges": bench, "without_own": Bench(graph, pairs, without_own=True)}
     say(
         f"{len(pairs):,} pairs, {len(graph.src):,} edges, {reachable(bench):.3f} of the pairs have a gold path in their pool"
     )
     trained = learnt(bench, given.schemes, given.folds, given.seed, say) if given.learn else {}
+    orders_of = partial(_orders, model=model, trained=trained, given=given)
     for way, one in benches.items():
-        orders: dict[str, Order] = {
-            **one.baselines(given.seed),
-            "shipped": one.by_model(lambda _: model, given.diversity),
-            **{name: one.by_model(rankers.__getitem__, given.diversity) for name, rankers in trained.items()},
-        }
-        rows[way] = _rows(one, orders, given.seed, say if way == "all_edges" else None)
+        rows[way] = _rows(one, orders_of(one), given.seed, say if way == "all_edges" else None)
     figures = {name: lower(*[rows[way][name] for way in benches]) for name in rows["all_edges"]}
     _table("lower of the two ways to count degrees", METRICS, figures, say)
+    searches = _searches(graph, pairs, orders_of, say)
     seen = load_model(Path(given.model) if given.model else None)["made"].get("gold_sha256") == digest
     if seen:
         say("shipped has been learnt from these very pairs: its figures are no test, learn=true's are")
     if given.write:
         _write(Path(given.write), bench, given, digest, figures)
-    say(
-        json.dumps(
-            {**figures["shipped"], "pairs": len(pairs), "shipped_has_seen_gold": seen, "rankers": figures, **rows}
-        )
-    )
+    about = {"pairs": len(pairs), "reachable": round(reachable(bench), 4), "shipped_has_seen_gold": seen}
+    say(json.dumps({**figures["shipped"], **about, "rankers": figures, "searches": searches, **rows}))
+
+
+def _searches(
+    graph: MechanismGraph, pairs: Sequence[GoldPair], orders_of: Callable[[Bench], Mapping[str, Order]], say: Say
+) -> dict[str, dict[str, Any]]:
+    """What every ranker does with what the other searches find, and the share of pairs they find a gold path of."""
+    searches: dict[str, dict[str, Any]] = {}
+    for name, config in SEARCHES.items():
+        bench = Bench(graph, pairs, config=config)
+        share = reachable(bench)
+        rankers = {ranker: summary(bench.outcomes(order)) for ranker, order in orders_of(bench).items()}
+        searches[name] = {"reachable": round(share, 4), "rankers": rankers}
+        reach = f"semantics {config.semantics}, slack {config.slack}, {config.max_hops} hops, degrees over all edges"
+        _table(f"{name} ({reach}): {share:.3f} of the pairs have a gold path in their pool", METRICS, rankers, say)
+    return searches
+
+
+def _orders(bench: Bench, model: Ranker, trained: Mapping[str, Sequence[Ranker]], given: Options) -> dict[str, Order]:
+    """Every ranker there is, by name; `trained` holds one for each pool."""
+    return {
+        **bench.baselines(given.seed),
+        "shipped": bench.by_model(lambda _: model, given.diversity),
+        **{name: bench.by_model(rankers.__getitem__, given.diversity) for name, rankers in trained.items()},
+    }
 
 
 def _rows(bench: Bench, orders: Mapping[str, Order], seed: int, say: Say | None) -> dict[str, dict[str, float]]:

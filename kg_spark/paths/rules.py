@@ -25,7 +25,7 @@ from kg_spark.paths.kernel import BANNED, END_ONLY, HUB_HERE, HUB_THERE, SRC_HER
 from kg_spark.paths.search import NO_STATES, U8, Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from conf.config import PathsConfig
     from kg_spark.paths.csr import Index
@@ -81,23 +81,45 @@ def rules_of(config: PathsConfig) -> Rules:
 @lru_cache(maxsize=1)
 def with_rules(index: Index, config: Rules) -> Graph:
     """The index's graph with its rules, as it is where there are none; made once a process (0.5 s for PrimeKG's shape)."""
+    manifest = index.manifest
+    return ruled(index.graph, index.step, index.node_type, config, relations=manifest.relations, types=manifest.types)
+
+
+def ruled(
+    graph: Graph,
+    step: NDArray[np.int16],
+    node_type: NDArray[np.int16],
+    config: Rules,
+    *,
+    relations: Sequence[Mapping[str, object]],
+    types: Sequence[str],
+) -> Graph:
+    """The graph with its rules, as it is where there are none.
+
+    Args:
+        graph: n nodes.
+        step: (entries) as in an index.
+        node_type: (n) a place in `types`.
+        config: the rules.
+        relations: by code: relation, predicate, may_carry, no_passage.
+        types: names of node types.
+    """
     clinical = config.semantics == "clinical"
     options = config.directed, config.exclude_relations, config.exclude_types, config.max_degree, config.by_pair
     if not (clinical or any(options)):
-        return index.graph
-    relations = index.manifest.relations
+        return graph
     words = np.concatenate([_words(row, config, clinical=clinical) for row in relations]).astype(np.uint8)
-    rule = words[index.step]
-    offsets, target = index.graph.offsets, index.graph.target
+    rule = words[step]
+    offsets, target = graph.offsets, graph.target
     if clinical:
-        thresholds = _thresholds(offsets, index.step, 4 * len(relations), config)
-        _mark_hubs(offsets, target, index.step, thresholds, rule)
+        thresholds = _thresholds(offsets, step, 4 * len(relations), config)
+        _mark_hubs(offsets, target, step, thresholds, rule)
     degree = np.diff(offsets)
-    banned = np.array([kind in config.exclude_types for kind in index.manifest.types], np.bool_)[index.node_type]
+    banned = np.array([kind in config.exclude_types for kind in types], np.bool_)[node_type]
     if config.max_degree:
         banned |= degree > config.max_degree
     walk = np.array([SRC_HERE, SRC_THERE] if config.directed else [0, 0], np.uint8)
-    return index.graph._replace(
+    return graph._replace(
         rule=rule, node_rule=banned.astype(np.uint8), walk=walk, delta=DELTA if clinical else NO_STATES
     )
 

@@ -1,5 +1,6 @@
 """The learnt ranker: what it may see, that its scores are the same everywhere, and its benchmark."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -203,6 +204,8 @@ def test_noise_keeps_types_relations_and_degrees():
         ("lern=true", "unknown key 'lern'"),
         ("folds=1", "folds must be at least 2"),
         ("folds=many", "folds"),
+        ("seed=-1", "at least 0"),
+        ("diversity=nan", "at least 0"),
         ("learn", "not key=value"),
     ],
 )
@@ -212,6 +215,53 @@ def test_what_the_user_can_put_right_is_one_line(argument, told, capsys):
     assert code == 2
     assert told in line
     assert line.count("\n") == 1
+
+
+def mechanisms(folder: Path, chains: list[str]) -> None:
+    """DrugMechDB's files of some gold paths, each written `D1 relation P1 relation X1`; a node's letter is its type."""
+    types = {"D": "Drug", "P": "Protein", "A": "GrossAnatomicalStructure", "X": "Disease"}
+    paths = [
+        [
+            [src, name.replace("_", " "), dst]
+            for src, name, dst in zip(words[::2], words[1::2], words[2::2], strict=False)
+        ]
+        for words in map(str.split, chains)
+    ]
+    nodes = sorted({node for path in paths for src, _, dst in path for node in (src, dst)})
+    tables = {
+        "nodes.tsv": ["id\tname\ttype", *[f"{node}\t{node}\t{types[node[0]]}" for node in nodes]],
+        "edges.tsv.gz": ["src\trelation\tdst", *["\t".join(link) for path in paths for link in path]],
+        "gold_paths.jsonl.gz": [
+            json.dumps({"drug_id": path[0][0], "disease_id": path[-1][2], "links": path}) for path in paths
+        ],
+    }
+    for name, lines in tables.items():
+        with (gzip.open if name.endswith(".gz") else open)(folder / name, "wt", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+
+def test_what_the_pipelines_rules_and_defaults_cost_stands_beside_the_wide_search(tmp_path, capsys):
+    mechanisms(
+        tmp_path,
+        [
+            "D1 decreases_activity_of P1 causes X1",
+            "D2 causes P2 causes P3 causes P4 causes P5 causes X2",  # five hops: beyond the defaults
+            "D3 causes P6 occurs_in A1 causes X3",  # an edge that may not carry, inside the path
+            "D4 located_in A2 location_of X4",  # two such edges at the ends, but they meet in what they share
+        ],
+    )
+    assert main([f"data={tmp_path}"]) == 0
+    shown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert shown["reachable"] == shown["hit_at_1"] == 1.0
+    shares = {"clinical": 0.5, "defaults": 0.25}
+    assert {name: one["reachable"] for name, one in shown["searches"].items()} == shares
+    for ranker in ("shipped", "path_degree_product", "shortest"):
+        assert {name: one["rankers"][ranker]["hit_at_1"] for name, one in shown["searches"].items()} == shares
+
+
+def test_a_folder_that_is_not_there_to_write_to_is_told_before_anything_is_learnt(capsys):
+    assert main(["learn=true", "write=nowhere/ranker.json"]) == 2
+    assert capsys.readouterr().err.startswith("rank_benchmark: nowhere does not exist")
 
 
 @pytest.mark.slow
