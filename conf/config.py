@@ -203,6 +203,9 @@ class LinksConfig:
     min_chars: int = option(3, low=1)
     """Shortest name that matches; gene symbols apart, which match in their own case."""
 
+    encoder: Literal["none", "hashing", "sentence-transformers"] = "hashing"
+    """What turns an answer or option that no name covers into a vector, whose nearest nodes are its candidates."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathsConfig:

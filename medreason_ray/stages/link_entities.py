@@ -21,13 +21,13 @@ from conf.config import LinksConfig
 from conf.identity import mention_id
 from conf.outcome import Outcome, Reason
 from conf.tables import LINKS, MENTIONS, REJECTS
-from medreason_ray.linking.dictionary import Dictionary, Span
+from medreason_ray.linking.linker import Linker, Mention, sides
 from medreason_ray.store import flatten
 
 Row = dict[str, Any]
 
-EXTRACTOR = "dictionary"
-SCORE = 1.0  # exact names and synonyms are certain; other methods will say how sure they are
+ASSERTIONS = ("present", "past", "hypothetical", "other", "family", "absent")
+"""Of several mentions of a node the first of these stands in its link."""
 
 _READ = ("question_id", "role", "question", "options", "answer_key", "answer")
 _NAMED = ("node_id", "name", "type", "synonyms", "generic", "degree")
@@ -81,12 +81,12 @@ def run(questions: Dataset, nodes: pa.Table, *, config: LinksConfig, batch_rows:
     )
 
 
-def link_question(question: Mapping[str, Any], dictionary: Dictionary) -> Row:
+def link_question(question: Mapping[str, Any], linker: Linker) -> Row:
     """What one question names.
 
     Args:
         question: a row of conf.tables.QUESTIONS; null texts and options count as empty.
-        dictionary: the names of the graph.
+        linker: the names, rules and vectors of the graph.
 
     Returns:
         mentions, links, rejects: rows of those tables (rejects without the step); named, merged: how many mentions
@@ -96,15 +96,17 @@ def link_question(question: Mapping[str, Any], dictionary: Dictionary) -> Row:
     links: dict[tuple[str, str, str], Row] = {}
     rejects: list[Row] = []
     merged = 0
-    for side, option_key, text in _sides(question):
-        for span in dictionary.spans(text):
-            mention = _mention(question["question_id"], side, option_key, text, span)
+    for side, option_key, text in sides(question):
+        for found in linker.mentions(text, side):
+            mention = _mention(question["question_id"], side, option_key, text, found)
             mentions.append(mention)
-            best = span.candidates[0]
+            best = found.candidates[0]
+            known = links.get((side, option_key, best.node_id))
             if best.generic:
                 rejects.append(_reject(mention))
-            elif (side, option_key, best.node_id) in links:
+            elif known:
                 merged += 1
+                known["assertion"] = min(known["assertion"], found.assertion, key=ASSERTIONS.index)
             else:
                 links[side, option_key, best.node_id] = _link(mention)
     return {
@@ -117,40 +119,32 @@ def link_question(question: Mapping[str, Any], dictionary: Dictionary) -> Row:
 
 
 class _Linker:
-    """A Ray actor's dictionary, built once."""
+    """A Ray actor's names, rules and vectors, built once."""
 
     def __init__(self, nodes: "ray.ObjectRef[pa.Table]", config: LinksConfig) -> None:
-        self._dictionary = Dictionary(ray.get(nodes), min_chars=config.min_chars)
+        self._linker = Linker(ray.get(nodes), config)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Questions in, one row of findings each out."""
         work = batch.filter(pc.equal(batch["role"], "work"))
-        return pa.Table.from_pylist([link_question(row, self._dictionary) for row in work.to_pylist()], schema=_FOUND)
+        return pa.Table.from_pylist([link_question(row, self._linker) for row in work.to_pylist()], schema=_FOUND)
 
 
-def _sides(question: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Side, option key and text of each part: the stem, the right option or the open answer, each wrong option."""
-    yield "question", "", question["question"] or ""
-    right = question["answer_key"] or ""
-    options = {each["key"]: each["text"] or "" for each in question["options"] or ()}
-    yield "answer", right, options.pop(right, "") or question["answer"] or ""
-    for key, text in options.items():
-        yield "option", key, text
-
-
-def _mention(question: str, side: str, option_key: str, text: str, span: Span) -> Row:
+def _mention(question: str, side: str, option_key: str, text: str, found: Mention) -> Row:
     return {
-        "mention_id": mention_id(question, side, option_key, span.start, span.end, EXTRACTOR),
+        "mention_id": mention_id(question, side, option_key, found.start, found.end, found.extractor),
         "question_id": question,
         "side": side,
         "option_key": option_key,
-        "text": text[span.start : span.end],
-        "start": span.start,
-        "end": span.end,
-        "type": span.candidates[0].type,
-        "assertion": None,
-        "extractor": EXTRACTOR,
-        "candidates": [{"node_id": each.node_id, "score": SCORE, "method": each.method} for each in span.candidates],
+        "text": text[found.start : found.end],
+        "start": found.start,
+        "end": found.end,
+        "type": found.candidates[0].type,
+        "assertion": found.assertion,
+        "extractor": found.extractor,
+        "candidates": [
+            {"node_id": each.node_id, "score": each.score, "method": each.method} for each in found.candidates
+        ],
     }
 
 
@@ -164,6 +158,7 @@ def _link(mention: Row) -> Row:
         "mention": mention["text"],
         "score": best["score"],
         "method": best["method"],
+        "assertion": mention["assertion"],
         "runner_up": others[0]["node_id"] if others else None,
     }
 

@@ -123,10 +123,16 @@ def render(case: Row, config: ChainsConfig, shown: Shown | None = None) -> str:
         question=quoted(case["question"]),
         options="\n".join(options) or "- none: an open question",
         answer=f"- {one_line(case['answer_key'])}. {shown.answer}" if case["answer_key"] else f"- {shown.answer}",
+        negatives=_negatives(case) or "- none",
         facts="\n".join(f"{label}: {fact.sentence}" for label, fact in shown.facts.items()),
         paths="\n".join(paths),
         keep_paths=config.keep_paths,
     )
+
+
+def _negatives(case: Row) -> str:
+    said = {"absent": "not present", "family": "in a relative"}
+    return "\n".join(f"- {one_line(each['name'])}: {said[each['assertion']]}" for each in case["negatives"] or ())
 
 
 def parse(case: Row, request: Request, reply: str) -> Row:

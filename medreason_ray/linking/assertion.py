@@ -1,0 +1,2 @@
+def assertions(text, spans):
+    return ["present"] * len(spans)
