@@ -149,7 +149,7 @@ def step(name: str) -> Step:
 
 
 def writer(table: str) -> Step | None:
-    """The step that writes a table; None for `replies` and `rejects`, which many do."""
+    """The step that writes a table; None for `replies` and `rejects`, which many do, and `node_vectors`."""
     return _WRITER.get(table)
 
 

@@ -213,6 +213,21 @@ LINKS = Table(
     ),
 )
 
+NODE_VECTORS = Table(
+    name="node_vectors",
+    doc="The vectors of the nodes' names, made once for a graph and an encoder. Append-only; of equal keys any row counts.",
+    key=("node_id", "encoder", "kg_version"),
+    append_only=True,
+    partition_by=("kg_version",),
+    columns=(
+        column("node_id", TEXT, "nodes.node_id"),
+        column("type", TEXT, "nodes.type"),
+        column("encoder", TEXT, "what made the vector, with the digest of a model's files"),
+        column("kg_version", TEXT, "content digest of the graph: how rare an n-gram is follows from all its names"),
+        column("vector", pa.list_(pa.float32()), "unit length; all zeros where the name is blank"),
+    ),
+)
+
 SCREENED = Table(
     name="screened",
     doc="The questions that go on to paths.",
@@ -380,7 +395,7 @@ REJECTS = Table(
 TABLES = {
     table.name: table
     for table in (
-        NODES, EDGES, GRAPH_PROFILE, QUESTIONS, MENTIONS, LINKS, SCREENED, PATHS, CASES,
+        NODES, EDGES, GRAPH_PROFILE, QUESTIONS, NODE_VECTORS, MENTIONS, LINKS, SCREENED, PATHS, CASES,
         REPLIES, CHAINS, VERDICTS, CHECKS, RELEASE, REJECTS,
     )
 }  # fmt: skip
