@@ -72,7 +72,7 @@ FLOW = (
             "medreason_ray/linking/assertion.yaml",
             "medreason_ray/linking/english_words.txt",
             "medreason_ray/linking/numbers.yaml",
-            "medreason_ray/linking/synonyms.yaml",
+            "medreason_ray/linking/synonyms.txt",
         ),
         code=2,
     ),
@@ -157,7 +157,7 @@ def step(name: str) -> Step:
 
 
 def writer(table: str) -> Step | None:
-    """The step that writes a table; None for `replies` and `rejects`, which many do."""
+    """The step that writes a table; None for `replies` and `rejects`, which many do, and `node_vectors`."""
     return _WRITER.get(table)
 
 

@@ -48,6 +48,7 @@ class Reason(StrEnum):
 
     # mentions
     GENERIC_NODE = "the node is too general to start or end a path"
+    NO_LINK = "no node of the graph is near enough to what is mentioned"
 
     # questions
     ANSWER_YES_NO_MAYBE = "the answer is yes, no or maybe: no path of a graph can lead to it"

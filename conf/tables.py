@@ -196,7 +196,9 @@ MENTIONS = Table(
         column("end", I32, "behind the last character"),
         column("type", TEXT, "canonical type of the best candidate"),
         column(
-            "assertion", TEXT, "present, absent, family, past, hypothetical, other; of an answer or option always present"
+            "assertion",
+            TEXT,
+            "present, absent, family, past, hypothetical, other; of an answer or option always present",
         ),
         column("extractor", TEXT, "dictionary, rule (abnormal numbers), whole (an answer's whole text) or model"),
         column("candidates", pa.list_(CANDIDATE), "nodes that bear the name, best first"),
@@ -218,6 +220,21 @@ LINKS = Table(
         column("method", TEXT, "exact, synonym, spelling, rule, embedding, model or given"),
         column("assertion", TEXT, "of its mentions on this side the one that says most: present first, absent last"),
         column("runner_up", TEXT, "node_id of the second best candidate; null where there is none"),
+    ),
+)
+
+NODE_VECTORS = Table(
+    name="node_vectors",
+    doc="The vectors of the nodes' names, made once for a graph and an encoder. Append-only; of equal keys any row counts.",
+    key=("node_id", "encoder", "kg_version"),
+    append_only=True,
+    partition_by=("kg_version",),
+    columns=(
+        column("node_id", TEXT, "nodes.node_id"),
+        column("type", TEXT, "nodes.type"),
+        column("encoder", TEXT, "what made the vector, with the digest of a model's files"),
+        column("kg_version", TEXT, "content digest of the graph: how rare an n-gram is follows from all its names"),
+        column("vector", pa.list_(pa.float32()), "unit length; all zeros where the name is blank"),
     ),
 )
 
@@ -390,7 +407,7 @@ REJECTS = Table(
 TABLES = {
     table.name: table
     for table in (
-        NODES, EDGES, GRAPH_PROFILE, QUESTIONS, MENTIONS, LINKS, SCREENED, PATHS, CASES,
+        NODES, EDGES, GRAPH_PROFILE, QUESTIONS, NODE_VECTORS, MENTIONS, LINKS, SCREENED, PATHS, CASES,
         REPLIES, CHAINS, VERDICTS, CHECKS, RELEASE, REJECTS,
     )
 }  # fmt: skip

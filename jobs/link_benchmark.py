@@ -24,22 +24,35 @@ def main(run: Run) -> None:
         raise ConfigError("data= is missing: name the folder with hetionet/, drugmechdb/ and qa/")
     data = Path(run.config.data)
     nodes = read_graph(data)
-    method = run.config.links.encoder
+    method = run.config.links.embedding.encoder
     finders = {"plain_names": by_plain_names(nodes), method: by_linker(Linker(nodes, run.config.links))}
-    texts = {"dev": list(read_stems(data, "dev")), "frozen": list(read_stems(data, "frozen")), "hard": list(read_hard())}
+    texts = {
+        "dev": list(read_stems(data, "dev")),
+        "frozen": list(read_stems(data, "frozen")),
+        "hard": list(read_hard()),
+    }
     scores = {name: {how: score(each, find) for how, find in finders.items()} for name, each in texts.items()}
     found = {name: {how: each.summary() for how, each in by.items()} for name, by in scores.items()}
-    rows = [[name, how, *[f"{figures[m]:.3f}" for m in METRICS]] for name, by in found.items() for how, figures in by.items()]
+    rows = [
+        [name, how, *[f"{figures[m]:.3f}" for m in METRICS]]
+        for name, by in found.items()
+        for how, figures in by.items()
+    ]
     say_table("links against gold", ["set", "method", *METRICS], rows)
     _by_kind({name: by[method] for name, by in scores.items()})
-    run.tracker.metrics({f"links/{n}.{h}.{m}": v for n, by in found.items() for h, each in by.items() for m, v in each.items()})
+    run.tracker.metrics(
+        {f"links/{n}.{h}.{m}": v for n, by in found.items() for h, each in by.items() for m, v in each.items()}
+    )
     run.more["sets"] = found
 
 
 def _by_kind(scores: dict[str, Score]) -> None:
     kinds = sorted({kind for each in scores.values() for kind in each.precision_by()})
     by = {name: each.precision_by() for name, each in scores.items()}
-    rows = [[kind, *[f"{n} / {p:.2f}" if n else "" for n, p in (by[name].get(kind, (0, 0.0)) for name in by)]] for kind in kinds]
+    rows = [
+        [kind, *[f"{n} / {p:.2f}" if n else "" for n, p in (by[name].get(kind, (0, 0.0)) for name in by)]]
+        for kind in kinds
+    ]
     say_table("nodes linked / share right, by type and by method", ["", *by], rows)
 
 

@@ -136,7 +136,9 @@ class Dictionary:
             first, last = canonical.origin(start, end)
             candidates = _fitting(self._candidates[name], text, first, last)
             if canonical.is_mended(first, last):
-                candidates = tuple(replace(each, method=SPELLING, score=_SPELLING_SCORE) for each in candidates if not each.own_case)
+                candidates = tuple(
+                    replace(each, method=SPELLING, score=_SPELLING_SCORE) for each in candidates if not each.own_case
+                )
             if candidates:
                 chosen.append(Span(start=first, end=last, candidates=candidates))
                 reached = end

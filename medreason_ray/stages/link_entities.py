@@ -9,7 +9,7 @@ choice.
 Source: MedReason (arXiv:2504.00993) asks a model for names and embeds them; an exact name wins there as it does here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from conf.identity import mention_id
 from conf.outcome import Outcome, Reason
 from conf.tables import LINKS, MENTIONS, REJECTS
 from medreason_ray.linking.linker import Linker, Mention, sides
+from medreason_ray.linking.neighbours import NodeVectors
 from medreason_ray.store import flatten
 
 Row = dict[str, Any]
@@ -44,7 +45,14 @@ _FOUND = pa.schema(
 _MAX_ACTORS = 2  # 4,600 questions/s each: an actor's start costs as much as 30,000 questions
 
 
-def run(questions: Dataset, nodes: pa.Table, *, config: LinksConfig, batch_rows: int) -> Outcome:
+def run(
+    questions: Dataset,
+    nodes: pa.Table,
+    *,
+    config: LinksConfig,
+    batch_rows: int,
+    vectors_of: Callable[[pa.Table], NodeVectors] | None = None,
+) -> Outcome:
     """Link the questions that are to be worked on.
 
     Args:
@@ -52,17 +60,20 @@ def run(questions: Dataset, nodes: pa.Table, *, config: LinksConfig, batch_rows:
         nodes: conf.tables.NODES.
         config: shortest name.
         batch_rows: questions a batch; operational.
+        vectors_of: the vectors of the nodes (medreason_ray.linking.vectors.node_vectors, bound to its lake); without it
+            names alone are linked.
 
     Returns:
-        mentions (every one that was found), links, and a reject for each mention whose node is generic. The unit is the
-        mention: a node's further mentions on the same side of a question are merged into its first.
+        mentions (every one that was found), links, and a reject for each mention whose node is generic or whose best
+        candidate is not good enough. The unit is the mention: a node's further mentions on the same side of a question are merged into its first.
     """
     shared = ray.put(nodes.select(_NAMED))
+    vectors = vectors_of(nodes) if vectors_of else None
     found = (
         questions.select_columns(list(_READ))
         .map_batches(
             _Linker,
-            fn_constructor_kwargs={"nodes": shared, "config": config},
+            fn_constructor_kwargs={"nodes": shared, "vectors": ray.put(vectors), "config": config},
             batch_format="pyarrow",
             batch_size=batch_rows,
             compute=ActorPoolStrategy(min_size=1, max_size=_MAX_ACTORS),
@@ -102,8 +113,10 @@ def link_question(question: Mapping[str, Any], linker: Linker) -> Row:
             mentions.append(mention)
             best = found.candidates[0]
             known = links.get((side, option_key, best.node_id))
-            if best.generic:
-                rejects.append(_reject(mention))
+            if not found.decided:
+                rejects.append(_reject(mention, Reason.NO_LINK))
+            elif best.generic:
+                rejects.append(_reject(mention, Reason.GENERIC_NODE))
             elif known:
                 merged += 1
                 known["assertion"] = min(known["assertion"], found.assertion, key=ASSERTIONS.index)
@@ -121,13 +134,16 @@ def link_question(question: Mapping[str, Any], linker: Linker) -> Row:
 class _Linker:
     """A Ray actor's names, rules and vectors, built once."""
 
-    def __init__(self, nodes: "ray.ObjectRef[pa.Table]", config: LinksConfig) -> None:
-        self._linker = Linker(ray.get(nodes), config)
+    def __init__(
+        self, nodes: "ray.ObjectRef[pa.Table]", vectors: "ray.ObjectRef[NodeVectors | None]", config: LinksConfig
+    ) -> None:
+        self._linker = Linker(ray.get(nodes), config, ray.get(vectors))
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Questions in, one row of findings each out."""
-        work = batch.filter(pc.equal(batch["role"], "work"))
-        return pa.Table.from_pylist([link_question(row, self._linker) for row in work.to_pylist()], schema=_FOUND)
+        work = batch.filter(pc.equal(batch["role"], "work")).to_pylist()
+        self._linker.look_up(text for row in work for side, _, text in sides(row) if side != "question")
+        return pa.Table.from_pylist([link_question(row, self._linker) for row in work], schema=_FOUND)
 
 
 def _mention(question: str, side: str, option_key: str, text: str, found: Mention) -> Row:
@@ -163,12 +179,13 @@ def _link(mention: Row) -> Row:
     }
 
 
-def _reject(mention: Row) -> Row:
+def _reject(mention: Row, reason: Reason) -> Row:
+    best = mention["candidates"][0]
     return {
         "entity": "mention",
         "key": mention["mention_id"],
-        "reason": Reason.GENERIC_NODE.name,
-        "detail": f"'{mention['text']}' names {mention['candidates'][0]['node_id']}",
+        "reason": reason.name,
+        "detail": f"'{mention['text']}' names {best['node_id']}, score {best['score']:g}",
     }
 
 
