@@ -63,6 +63,11 @@ _BAND_ENDS = (
 )
 
 
+def lowered(text: str) -> str:
+    """A text in lower case (ASCII) with one form for each sign; as many characters as it had."""
+    return text.translate(_SHAPES).translate(_LOWER)
+
+
 class Case:
     """A text, folded, with the specimens and the person it speaks of."""
 
