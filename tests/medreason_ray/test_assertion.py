@@ -38,6 +38,7 @@ SENTENCES = {
         "A woman with no past medical history presents with [neck pain].",
         "A biopsy is done to rule out cancer and shows [granulomas].",
         "He has [gout] and had a polyp that was removed 10 years ago.",
+        "She does not take her medication for [hypertension].",
         "Her pain is not relieved by [ibuprofen].",
     ],
     "absent": [
@@ -58,6 +59,7 @@ SENTENCES = {
         "Her sclerae are [anicteric] and there is no [edema].",
         "No [lymphadenopathy] was noted.",
         "The patient does not have [tinnitus].",
+        "She is alert, [afebrile] and in no acute [distress].",
         "Neither [clubbing] nor [cyanosis] is seen.",
     ],
     "family": [
@@ -67,6 +69,7 @@ SENTENCES = {
         "Her mother, who is 60 years old, has [rheumatoid arthritis].",
         "His brother and uncle have [hemophilia].",
         "There is [glaucoma] in her grandmother.",
+        "Both his mother and maternal uncle suffer from [schizophrenia].",
         "[Migraine] runs in the family.",
         "His sister had no [seizures] as an infant.",
     ],
