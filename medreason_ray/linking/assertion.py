@@ -27,8 +27,12 @@ _RANKS = (PRESENT, "past", "asked", "hypothetical", ABSENT, "other", "family", "
 """Weakest first."""
 
 _TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)*|[^\W_]+(?:['/-][^\W_]+)*'?|[.,;:?!\n]")
+_LISTED = frozenset({ABSENT, "nobody", "hypothetical"})
 _STOPS = frozenset(".;?!\n")
+_BESIDE = frozenset({"by", "to", "from"})  # "brought in by his wife with confusion"
 _RELATIVE_WORDS = 8  # "Her father, who lives in Ohio and is 60, has gout": the verb is never farther
+_TURNS = frozenset({"but", "which"})
+_TIME_WORDS = 3  # "had", "two", "weeks" before "ago"
 _CLAUSE_WORDS = 25  # how far "three weeks ago" looks back for the verb
 
 _Phrase = tuple[str, ...]
@@ -114,9 +118,7 @@ def _governed(words: list[str], hit: _Hit, ends: Mapping[int, str]) -> range:
     behind = hit.behind
     while behind < min(len(words), hit.behind + hit.trigger.reach) and ends.get(behind, "") not in stopping:
         behind += 1
-    return range(
-        hit.behind, _list_end(words, hit.behind, behind) if hit.trigger.label in {ABSENT, "nobody"} else behind
-    )
+    return range(hit.behind, _list_end(words, hit.behind, behind) if hit.trigger.label in _LISTED else behind)
 
 
 def _stopping(label: str) -> frozenset[str]:
@@ -154,11 +156,13 @@ def _hits(words: list[str]) -> Iterator[_Hit]:
 
 
 def _person(words: list[str], place: int) -> Iterator[_Hit]:
-    """A relative or companion who has something, not one who tells of the patient."""
+    """A relative or companion who has something, not one who tells of the patient or comes along."""
     rules = _rules()
     label = "family" if words[place] in rules.relatives else "other" if words[place] in rules.companions else ""
+    if not _BESIDE.isdisjoint(words[max(0, place - 2) : place]):
+        return
     for verb in range(place + 1, min(place + _RELATIVE_WORDS, len(words))) if label else ():
-        if words[verb] in _STOPS or words[verb] in rules.telling or words[verb] in {"he", "she"}:
+        if words[verb] in _STOPS or words[verb] in rules.telling or words[verb] in {"he", "she", "patient"}:
             return
         if words[verb] in rules.having:
             if words[verb + 1 : verb + 2] and words[verb + 1] in rules.telling:
@@ -168,18 +172,27 @@ def _person(words: list[str], place: int) -> Iterator[_Hit]:
 
 
 def _ago(words: list[str], place: int) -> Iterator[_Hit]:
-    """A time in the past closes its clause when something was over by then, not when it only began."""
+    """A time in the past: what was over by then, not what only began then.
+
+    "Was treated for X, two weeks ago" paints behind the verb, "X that was removed 2 years ago" what stands before it up
+    to a comma or "and", and a time that opens the sentence what follows it.
+    """
     rules = _rules()
     first = place
-    while (
-        first > max(0, place - _CLAUSE_WORDS)
-        and words[first - 1] not in _STOPS
-        and words[first - 1] not in {"but", "which"}
-    ):
+    while first > max(0, place - _CLAUSE_WORDS) and words[first - 1] not in _STOPS and words[first - 1] not in _TURNS:
         first -= 1
-    clause = set(words[first:place])
-    if clause & rules.over and not clause & rules.begun:
-        yield _Hit(first=place, behind=place, trigger=_Trigger(label="past", direction="backward", reach=place - first))
+    verbs = [each for each in range(first, place) if words[each] in rules.over]
+    if verbs and rules.begun.isdisjoint(words[first:place]):
+        since = verbs[-1]
+        while place - verbs[-1] <= _TIME_WORDS and since > first and words[since - 1] not in {",", "and"}:
+            since -= 1
+        yield _Hit(first=place, behind=place, trigger=_Trigger(label="past", direction="backward", reach=place - since))
+    elif place - first <= _TIME_WORDS and rules.begun.isdisjoint(words[place : place + _RELATIVE_WORDS]):
+        for verb in range(place, min(place + _RELATIVE_WORDS, len(words))):
+            if words[verb] in rules.over:
+                past = _Trigger(label="past", direction="forward", reach=_CLAUSE_WORDS)
+                yield _Hit(first=verb, behind=verb + 1, trigger=past)
+                return
 
 
 class _Rules:
