@@ -259,7 +259,7 @@ def test_a_very_long_question_is_read_to_its_end() -> None:
 NODES_OF_A_CASE = graph(
     {"name": "fever", "type": "effect/phenotype", "synonyms": ["pyrexia"]},
     {"node_id": "fever of old", "name": "fever", "type": "biological_process"},
-    {"name": "injury", "type": "disease", "generic": True},
+    {"name": "neoplasm", "type": "disease", "generic": True},
     {"name": "blood pressure", "type": "biological_process"},
     ("hypertension", "disease"),
     ("cough", "effect/phenotype"),
@@ -267,7 +267,7 @@ NODES_OF_A_CASE = graph(
     ("ibuprofen", "drug"),
 )
 A_CASE = question(
-    question="Fever, injury and pyrexia; no cough. Blood pressure is 182/110 mm Hg, pulse 70. Aspirin?",
+    question="Fever, neoplasm and pyrexia; no cough. Blood pressure is 182/110 mm Hg, pulse 70. Aspirin?",
     options=[{"key": "A", "text": "Aspirin"}, {"key": "B", "text": "Ibuprofen for fever"}],
     answer="Aspirin",
 )
@@ -293,7 +293,7 @@ def test_a_node_is_linked_once_a_side_by_its_first_span(case: Row) -> None:
 
 def test_a_generic_node_is_rejected_and_its_mention_kept(case: Row) -> None:
     rejected = [mention["text"] for mention in case["mentions"] if mention["mention_id"] == case["rejects"][0]["key"]]
-    assert (rejected, case["rejects"][0]["reason"]) == (["injury"], "GENERIC_NODE")
+    assert (rejected, case["rejects"][0]["reason"]) == (["neoplasm"], "GENERIC_NODE")
 
 
 def test_a_link_says_what_is_asserted(case: Row) -> None:
@@ -325,7 +325,7 @@ def as_rows(outcome: Outcome) -> dict[str, list[str]]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_links_do_not_depend_on_batches_or_order() -> None:
-    texts = ["", "\x00\x1f\x07", "a" * 100_000, "fever " * 200, "Fever and injury"]
+    texts = ["", "\x00\x1f\x07", "a" * 100_000, "fever " * 200, "Fever and neoplasm"]
     rows = [question(f"q{number}", question=text) for number, text in enumerate(texts * 6)]
     rows += [question("bench", role="benchmark", question="fever"), A_CASE]
     one, other = link(rows, 1), link(rows[::-1], 64)
