@@ -20,6 +20,7 @@ from medreason_ray.linking.encoders import encoder_id, open_encoder, rarity_of
 from medreason_ray.linking.nearest import nearest
 from medreason_ray.linking.neighbours import Neighbours
 from medreason_ray.linking.perturb import perturb, recovered
+from medreason_ray.linking.spelling import is_typo
 from medreason_ray.linking.vectors import in_memory, node_vectors
 
 HETIONET = Path(__file__).parents[3] / "shared" / "data" / "hetionet" / "hetionet-v1.0-nodes.tsv"
@@ -168,6 +169,23 @@ def test_a_name_is_encoded_once_a_type_and_answers_come_in_the_order_of_the_name
     near = Neighbours(vectors, HASHING, counting).candidates(names, types)
     assert [[each.node_id for each in few][:1] for few in near] == [["eye"], ["hypotension"], [], ["eye"]]
     assert sorted(seen) == ["eye", "eye", "hypotention"]
+
+
+@pytest.mark.parametrize(
+    ("name", "node", "kind", "typo"),
+    [
+        ("hypertention", "hypertension", "disease", True),
+        ("congestive hart failur", "congestive heart failure", "disease", True),
+        ("symptomatic hyperlactatemia", "asymptomatic hyperlactatemia", "disease", False),
+        ("type 1 diabetes", "type 2 diabetes", "disease", False),
+        ("hypocalcaemia", "hypercalcaemia", "disease", False),
+        ("heart failure", "heart", "disease", False),
+        ("bey", "eye", "anatomy", False),
+        ("brcax", "brca", "gene/protein", False),
+    ],
+)
+def test_a_typo_makes_no_word_and_another_thing_is_no_typo(name, node, kind, typo):
+    assert is_typo(name, node, kind, {"symptomatic", "asymptomatic", "hypertension", "heart", "failure"}) is typo
 
 
 # --- typos --------------------------------------------------------------------------------------------------------
