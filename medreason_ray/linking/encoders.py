@@ -32,7 +32,7 @@ _SIZE = 384
 _UNIT = 256  # rarities are whole numbers of 1/256
 _TEXTS = 4096  # texts counted at a time: 40 MB
 
-_HASHING = f"hashing-{_SIZE}"
+_HASHING = f"hashing-{_SIZE}"  # to be changed with whatever changes a vector: the lake's are reused by this name
 
 
 class Encoder(Protocol):

@@ -22,6 +22,7 @@ from conf.config import EmbeddingConfig
 from conf.identity import name_key
 from medreason_ray.linking.encoders import Encoder, Rarity, open_encoder
 from medreason_ray.linking.nearest import Rows, Scores, Vectors, nearest
+from medreason_ray.linking.typos import is_typo, words
 
 METHOD = "embedding"
 _PLACES = 6  # digits of a score; a model's cosines agree over batches no further
@@ -39,6 +40,8 @@ class Neighbour:
     """Of the vectors, in [-1, 1]."""
     spelling: float
     """1 - insertions, deletions, substitutions and swaps / letters of the longer name, in [0, 1], names folded."""
+    typo: bool
+    """The name is the node's with typos in it (`spelling.is_typo`): what a score alone does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class Neighbours:
         self._ids = nodes.nodes["node_id"].to_pylist()
         self._types = nodes.nodes["type"].to_pylist()
         self._keys = [name_key(name) for name in nodes.nodes["name"].to_pylist()]
+        self._known = frozenset(word for key in self._keys for word in words(key))
         self._slices = _slices(nodes.nodes["type"])
 
     def candidates(self, names: Sequence[str], types: Sequence[str | None]) -> list[list[Neighbour]]:
@@ -108,14 +112,15 @@ class Neighbours:
         pool = max(self._config.pool, self._config.top_k)
         rows, cosines = nearest(self._encoder(names), self._vectors[within], pool, floor=-1.0)
         rows[rows >= 0] += within.start
-        spellings = self._spellings(list(map(name_key, names)), rows)
+        keys = list(map(name_key, names))
+        spellings = self._spellings(keys, rows)
         scores = np.round(np.fmax(cosines, spellings), _PLACES)
         # Every name's best first; masked places, which are NaN, last.
         order = np.lexsort((rows, -spellings, -scores))[:, : self._config.top_k]
         ranked = (np.take_along_axis(array, order, axis=1) for array in (rows, scores, cosines, spellings))
-        return list(map(self._row, *ranked))
+        return list(map(self._row, keys, *ranked))
 
-    def _row(self, rows: Rows, scores: Scores, cosines: Scores, spellings: Scores) -> list[Neighbour]:
+    def _row(self, key: str, rows: Rows, scores: Scores, cosines: Scores, spellings: Scores) -> list[Neighbour]:
         return [
             Neighbour(
                 node_id=self._ids[row],
@@ -123,6 +128,7 @@ class Neighbours:
                 score=float(score),
                 cosine=round(float(cosine), _PLACES),
                 spelling=round(float(spelling), _PLACES),
+                typo=is_typo(key, self._keys[row], self._types[row], self._known),
             )
             for row, score, cosine, spelling in zip(rows, scores, cosines, spellings, strict=True)
             if score >= self._config.floor

@@ -18,6 +18,7 @@ from medreason_ray.linking.neighbours import Neighbours
 from medreason_ray.linking.vectors import in_memory
 
 SEED = 2025
+_WINS = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,21 @@ class Recovered:
     """Share whose best candidate is of the same folded name."""
     top10: float
     """Share that has such a candidate at all."""
+    as_typo: float
+    """Share whose best candidate is right and known for a typo (`Neighbour.typo`)."""
     typos: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistaken:
+    """What became of the names of one type whose nodes were taken out of the graph; all that is found is wrong."""
+
+    type: str
+    names: int
+    by_score: float
+    """Share whose best candidate has a score of at least 0.85, which wins in MedReason."""
+    as_typo: float
+    """Share whose best candidate is taken for the name with typos."""
 
 
 def perturb(name: str, typos: int, key: str, *, seed: int = SEED) -> str:
@@ -83,8 +98,42 @@ def recovered(
         names = [perturb(keys[node], typos, node, seed=seed) for node in ids]
         near = finder.candidates(names, [kind] * len(names))
         same = [[keys[each.node_id] == keys[node] for each in few] for node, few in zip(ids, near, strict=True)]
-        top1, top10 = _share([few[:1] for few in same]), _share(same)
-        found.append(Recovered(type=kind, names=len(ids), top1=top1, top10=top10, typos=typos))
+        known = [few[:1] == [True] and best[0].typo for few, best in zip(same, near, strict=True)]
+        found.append(
+            Recovered(
+                type=kind,
+                names=len(ids),
+                top1=_share([any(few[:1]) for few in same]),
+                top10=_share([any(few) for few in same]),
+                as_typo=_share(known),
+                typos=typos,
+            )
+        )
+    return found
+
+
+def mistaken(nodes: pa.Table, config: EmbeddingConfig, *, every: int = 20, seed: int = SEED) -> list[Mistaken]:
+    """How many names find another node where their own is not in the graph, by type.
+
+    Args:
+        nodes: node_id, name, type.
+        config: encoder, pool, floor, top_k.
+        every: one name in so many is taken out, with all nodes of its type that bear it.
+        seed: of the choice, which follows from name and type.
+
+    Raises:
+        ConfigError: the encoder cannot be opened.
+    """
+    rows = [(name_key(row["name"]), row["type"]) for row in nodes.select(["name", "type"]).to_pylist()]
+    out = {row for row in rows if int(digest(str(seed), *row), 16) % every == 0}
+    finder = Neighbours(in_memory(nodes.filter(pa.array([row not in out for row in rows])), config), config)
+    found = []
+    for kind, group in groupby(sorted(out, key=lambda row: row[::-1]), key=lambda row: row[1]):
+        names = [key for key, _ in group]
+        near = finder.candidates(names, [kind] * len(names))
+        by_score = _share([bool(few) and few[0].score >= _WINS for few in near])
+        as_typo = _share([bool(few) and few[0].typo for few in near])
+        found.append(Mistaken(type=kind, names=len(names), by_score=by_score, as_typo=as_typo))
     return found
 
 
@@ -101,5 +150,5 @@ def _typo(text: str, chance: random.Random) -> str:
             return text[:place] + text[place : place + 2][::-1] + text[place + 2 :]
 
 
-def _share(right: Sequence[Sequence[bool]]) -> float:
-    return sum(map(any, right)) / max(1, len(right))
+def _share(right: Sequence[bool]) -> float:
+    return sum(right) / max(1, len(right))

@@ -6,6 +6,7 @@ appended twice is equal to its twin, for a vector follows from name, encoder and
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +39,7 @@ def node_vectors(
 ) -> NodeVectors:
     """The vectors of all nodes: read from the lake, after those that lack were made and appended there by Ray actors.
 
-    Ray must be connected where some lack; where none does it isn't used.
+    Ray must be connected where more than one batch (`commit_rows`) lacks, or any with a model; else it is not used.
 
     Args:
         nodes: node_id, name and type of conf.tables.NODES, in any order; null names and types count as empty.
@@ -59,7 +60,7 @@ def node_vectors(
     if len(lacking):
         ledger = Ledger(lake.uri(NODE_VECTORS.name), lake.storage_options, NODE_VECTORS)
         ledger.create()
-        _make(lacking, config, _Embedder, (kg_version, encoder, config, ray.put(rarity), ledger, open_encoder))
+        _make(lacking, config, (kg_version, encoder, config, rarity, ledger, open_encoder))
         held = _held(lake, kg_version, encoder)
     return NodeVectors(nodes=named, vectors=_matrix(named, held), rarity=rarity)
 
@@ -84,13 +85,13 @@ class _Embedder:
         kg_version: str,
         encoder: str,
         config: EmbeddingConfig,
-        rarity: "ray.ObjectRef[Rarity]",
+        rarity: Rarity,
         ledger: Ledger,
         open_encoder: OpenEncoder,
     ) -> None:
         self._constants = {"encoder": encoder, "kg_version": kg_version}
         self._ledger = ledger
-        self._encode = open_encoder(config, ray.get(rarity))
+        self._encode = open_encoder(config, rarity)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Nodes in, their vectors into the lake, the number of rows out."""
@@ -103,13 +104,16 @@ class _Embedder:
         return pa.table({"rows": [len(batch)]})
 
 
-def _make(lacking: pa.Table, config: EmbeddingConfig, embedder: type, arguments: tuple[object, ...]) -> None:
-    """Run the actors over the nodes, a commit a batch."""
+def _make(lacking: pa.Table, config: EmbeddingConfig, arguments: tuple[Any, ...]) -> None:
+    """Run the actors over the nodes, a commit a batch; what is one batch of hashing is not worth an actor's start."""
+    if config.encoder == "hashing" and len(lacking) <= config.commit_rows:
+        _Embedder(*arguments)(lacking)
+        return
     cpus = int(ray.cluster_resources().get("CPU", 1))
     blocks = -(-len(lacking) // config.commit_rows)
     actors = max(1, min(config.actors, cpus - 1, blocks))
     made = ray.data.from_arrow(lacking).repartition(blocks).map_batches(
-        embedder,
+        _Embedder,
         fn_constructor_args=arguments,
         batch_format="pyarrow",
         batch_size=None,

@@ -20,7 +20,8 @@ from medreason_ray.linking.encoders import encoder_id, open_encoder, rarity_of
 from medreason_ray.linking.nearest import nearest
 from medreason_ray.linking.neighbours import Neighbours
 from medreason_ray.linking.perturb import perturb, recovered
-from medreason_ray.linking.vectors import in_memory, node_vectors
+from medreason_ray.linking.typos import is_typo
+from medreason_ray.linking.vectors import _held, in_memory, node_vectors
 
 HETIONET = Path(__file__).parents[3] / "shared" / "data" / "hetionet" / "hetionet-v1.0-nodes.tsv"
 HASHING = EmbeddingConfig()
@@ -170,6 +171,23 @@ def test_a_name_is_encoded_once_a_type_and_answers_come_in_the_order_of_the_name
     assert sorted(seen) == ["eye", "eye", "hypotention"]
 
 
+@pytest.mark.parametrize(
+    ("name", "node", "kind", "typo"),
+    [
+        ("hypertention", "hypertension", "disease", True),
+        ("congestive hart failur", "congestive heart failure", "disease", True),
+        ("symptomatic hyperlactatemia", "asymptomatic hyperlactatemia", "disease", False),
+        ("type 1 diabetes", "type 2 diabetes", "disease", False),
+        ("hypocalcaemia", "hypercalcaemia", "disease", False),
+        ("heart failure", "heart", "disease", False),
+        ("bey", "eye", "anatomy", False),
+        ("brcax", "brca", "gene/protein", False),
+    ],
+)
+def test_a_typo_makes_no_word_and_another_thing_is_no_typo(name, node, kind, typo):
+    assert is_typo(name, node, kind, {"symptomatic", "asymptomatic", "hypertension", "heart", "failure"}) is typo
+
+
 # --- typos --------------------------------------------------------------------------------------------------------
 
 
@@ -216,9 +234,9 @@ class Counted:
 def test_no_vector_is_made_twice_whatever_dies(ray_cluster, tmp_path):
     log, lake = tmp_path / "log", Lake(Config(lake=LakeConfig(root=str(tmp_path / "lake"))))
     nodes = graph(*[(f"name {number:03d}", "disease" if number % 3 else "drug") for number in range(100)])
-    config = EmbeddingConfig(commit_rows=7, actors=1)
+    few_at_once = EmbeddingConfig(commit_rows=7, actors=1)
 
-    def made(poison="", kg_version="one"):
+    def made(poison="", kg_version="one", config=few_at_once):
         log.write_text("")
         opener = lambda _, rarity: Counted(log, poison, rarity)  # noqa: E731
         found = node_vectors(nodes, kg_version=kg_version, config=config, lake=lake, open_encoder=opener)
@@ -227,10 +245,10 @@ def test_no_vector_is_made_twice_whatever_dies(ray_cluster, tmp_path):
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with pytest.raises(Exception, match="the lights went out"):
         made(poison="name 050")
-    first = log.read_text().splitlines()
+    committed = _held(lake, "one", "hashing-384")["node_id"].to_pylist()
     rest, found = made()
-    assert first
-    assert sorted(first + rest) == sorted(nodes["name"].to_pylist())
-    assert found.vectors.tobytes() == in_memory(nodes, config).vectors.tobytes()
+    assert committed
+    assert sorted(committed + rest) == sorted(nodes["name"].to_pylist())
+    assert found.vectors.tobytes() == in_memory(nodes, HASHING).vectors.tobytes()
     assert made()[0] == []
-    assert len(made(kg_version="it's another")[0]) == 100
+    assert len(made(kg_version="it's another", config=HASHING)[0]) == 100
