@@ -102,8 +102,8 @@ class Linker:
         return [whole] if whole.decided or not named else named
 
     def _is_decided(self, near: list[Neighbour]) -> bool:
-        best = near[0].score
-        return best >= self._config.accept or best - (near[1].score if len(near) > 1 else 0.0) >= self._config.margin
+        best = near[0]
+        return best.typo if self._config.choice == "typo" else best.score >= self._config.accept
 
     def _by_vector(self, near: Neighbour) -> Candidate:
         generic = near.node_id in self._generic

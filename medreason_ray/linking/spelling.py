@@ -43,6 +43,7 @@ def _fits(word: str, known: str) -> bool:
     if word[0] != known[0] or word.startswith(known) or known.startswith(word):
         return False
     # "macrocytosis" is the opposite of "microcytosis", and "sparing" is no misspelt "staring".
-    if word[:5] != known[:5] and {word[:5], known[:5]} <= _PREFIXES or (word.endswith("ing") and known.endswith("ing")):
+    opposite = word[:5] != known[:5] and {word[:5], known[:5]} <= _PREFIXES
+    if opposite or (word.endswith("ing") and known.endswith("ing")):
         return False
     return OSA.distance(word, known, score_cutoff=1) <= 1

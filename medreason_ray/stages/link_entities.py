@@ -65,7 +65,8 @@ def run(
 
     Returns:
         mentions (every one that was found), links, and a reject for each mention whose node is generic or whose best
-        candidate is not good enough. The unit is the mention: a node's further mentions on the same side of a question are merged into its first.
+        candidate is not good enough. The unit is the mention: a node's further mentions on the same side of a question
+        are merged into its first.
     """
     shared = ray.put(nodes.select(_NAMED))
     vectors = vectors_of(nodes) if vectors_of else None
