@@ -1,7 +1,7 @@
 """Benchmark (no engine): annotated stems, hard sentences, names with typos -> how well names are linked to nodes.
 
 `data=DIR` is the folder with hetionet/, drugmechdb/ and qa/; other keys are those of `links`. The last line of the output holds
-{set: {method: {node_precision, node_recall, node_f1, mention_f1, …}}} under `sets`.
+{set: {method: {node_precision, node_recall, node_f1, mention_f1, …}}} beside the job's own keys.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from conf.outcome import ConfigError
 from jobs._run import Run, run_job
 from jobs._say import say_table
-from medreason_ray.linking.benchmark import by_linker, by_plain_names, read_graph, read_hard, read_stems, score
+from medreason_ray.linking.benchmark import by_linker, by_plain_names, by_typo, read_graph, read_hard, read_stems, score
 from medreason_ray.linking.linker import Linker
 from medreason_ray.linking.scoring import METRICS, Score
 
@@ -40,10 +40,18 @@ def main(run: Run) -> None:
     ]
     say_table("links against gold", ["set", "method", *METRICS], rows)
     _by_kind({name: by[method] for name, by in scores.items()})
+    embedding = run.config.links.embedding
+    perturbed = by_typo(data, embedding) if embedding.encoder != "none" else None
+    if perturbed:
+        say_table(
+            "names with one typo that come first within their type",
+            ["type", "share"],
+            list(perturbed["by_type"].items()),
+        )
     run.tracker.metrics(
         {f"links/{n}.{h}.{m}": v for n, by in found.items() for h, each in by.items() for m, v in each.items()}
     )
-    run.more["sets"] = found
+    run.more |= {**found, **({"perturbed": {method: perturbed}} if perturbed else {})}
 
 
 def _by_kind(scores: dict[str, Score]) -> None:
