@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# A mark is epoch + 16 * hops from the source + hops to the target; one int32 a node keeps the hot loop in the cache.
+# A mark is epoch + 16 * hops from the source + hops to the target; two bytes a node keep the hot loop in the cache.
 _FAR = 15
 _EPOCH = 256
 _LAST_EPOCH = 2**16 - 2 * _EPOCH

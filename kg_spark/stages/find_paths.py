@@ -57,9 +57,13 @@ def run(
         config: how far and how wide.
         kg_version: written into every row.
         open_csr: kg_spark.paths.csr.ensure_index, bound to its folders; called only when the engine is csr.
+
+    Raises:
+        ConfigError: the engine knows no such ranker, or a relation or type to exclude is not in the graph.
     """
     if config.ranker == "learned" and config.engine == "graphframes":
         raise ConfigError("paths.ranker=learned needs paths.engine=csr")
+    _check_excluded(nodes, edges, config)
     pairs = _pairs(screened, links, nodes, config).persist()
     engine, why = _engine(nodes, edges, config)
     apart = _with_around(pairs.where("source != target"), nodes, config)
@@ -97,6 +101,23 @@ def _engine(nodes: DataFrame, edges: DataFrame, config: PathsConfig) -> tuple[st
     room = _bytes(memory)
     sizes = f"the index takes some {size / 1e6:,.0f} MB, an executor has {room / 1e6:,.0f} MB"
     return ("csr" if size < room or config.ranker == "learned" else "graphframes"), sizes
+
+
+def _check_excluded(nodes: DataFrame, edges: DataFrame, config: PathsConfig) -> None:
+    """Refuse names that the graph does not have: a misspelt one would exclude nothing, and nobody would see it.
+
+    Raises:
+        ConfigError: paths.exclude_relations or paths.exclude_types names what is not in the graph.
+    """
+    for key, named, frame, columns in (
+        ("exclude_relations", config.exclude_relations, edges, ("relation", "predicate")),
+        ("exclude_types", config.exclude_types, nodes, ("type",)),
+    ):
+        if named:
+            rows = frame.select(*columns).distinct().collect()
+            known = {value for row in rows for value in row if value is not None}
+            if unknown := sorted(set(named) - known):
+                raise ConfigError(f"paths.{key}: '{unknown[0]}' is not in the graph; it has {', '.join(sorted(known))}")
 
 
 def _bytes(memory: str) -> int:

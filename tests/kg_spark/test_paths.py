@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +16,10 @@ from pyspark.sql import SparkSession
 
 from conf import identity
 from conf.config import PathsConfig
-from conf.outcome import ContractError, Outcome
+from conf.outcome import ConfigError, ContractError, Outcome
 from conf.tables import PATH, PATHS
 from kg_spark.columns import conform
-from kg_spark.paths import graphframes, search
+from kg_spark.paths import arrow, graphframes, search
 from kg_spark.paths.arrow import nested
 from kg_spark.paths.csr import Index, build_index, open_index
 from kg_spark.paths.rules import rules_of, with_rules
@@ -302,6 +303,31 @@ def test_partitions_and_row_order_change_nothing(
 ) -> None:
     monkeypatch.setattr(find_paths, "_PAIRS_PER_TASK", -(-compiled.units_in // tasks))
     assert rows(replace(world, seed=seed).run(tmp_path)) == compiled.rows
+
+
+def test_pairs_that_many_questions_share_go_out_in_bounded_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "_CHUNK_NODES", 100)
+    index = index_of(22, bipartite(10))
+    batch = pa.RecordBatch.from_pydict(
+        {"source_number": [0] * 40, "target_number": [1] * 40, "keep": [7] * 40, "row": list(range(40))},
+        pa.schema([(name, pa.int32()) for name in ("source_number", "target_number", "keep", "row")]),
+    )
+    found = list(arrow.search_batches(iter([batch]), open_index=lambda: index, config=SHORTEST))
+    assert sorted(row for each in found for row in each["row"].to_pylist()) == list(range(40))
+    assert len(found) > 10
+    assert {len(paths) for each in found for paths in each["paths"].to_pylist()} == {7}
+
+
+def test_a_graph_without_edges_has_no_paths() -> None:
+    index = index_of(2, [])
+    index = replace(index, graph=with_rules(index, rules_of(PathsConfig())))
+    assert len(find(index, [(0, 1)], PathsConfig()).cost) == 0
+
+
+@pytest.mark.slow
+def test_an_exclusion_that_excludes_nothing_is_refused(world: World, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"paths.exclude_types: 'type 7' is not in the graph; it has type 0, type 1"):
+        world.run(tmp_path, exclude_types=["type 7"])
 
 
 @pytest.mark.slow
