@@ -107,6 +107,7 @@ FLOW = (
         unit_table="cases",
         unit_key=("question_id",),
         config=("cases",),
+        code=2,
     ),
     Step(
         name="generate_chains",
