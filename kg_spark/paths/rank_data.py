@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conf import semantics
-from conf.identity import edge_id
+from conf.identity import digest, edge_id
 from conf.outcome import ConfigError
 from kg_spark.graph.edges import END
 from kg_spark.paths.csr import layout
@@ -47,6 +47,8 @@ class GoldPair:
     """Directed paths from drug to disease in the pair's gold graphs, as node numbers."""
     own: tuple[int, ...]
     """Edges that no other pair's gold graph holds."""
+    key: str = ""
+    """8 hex digits that follow from the two ids alone, so that a ranker knows a pair again in any file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +197,7 @@ def _gold_pairs(file: Path, number: Mapping[str, int], edge: Mapping[Triple, int
             disease=number.get(disease, -1),
             paths=frozenset(tuple(number.get(node, -1) for node in path) for path in _walks(rows, drug, disease)),
             own=tuple(sorted(row for row in edges[drug, disease] if holders[row] == 1)),
+            key=digest(str(drug), str(disease))[:8],
         )
         for (drug, disease), rows in sorted(links.items(), key=str)  # some ids are null; such pairs have no path
     ]

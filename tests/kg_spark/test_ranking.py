@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conf.identity import digest
 from jobs.rank_benchmark import main
 from kg_spark.paths.rank_data import DAMPING, GoldPair, MechanismGraph
 from kg_spark.paths.rank_evaluation import POOL, SEARCH, joined, splits
 from kg_spark.paths.rank_features import Batch, Meaning
-from kg_spark.paths.ranking import load_model, load_ranker, ordered, pattern_key, ranker_of, rerank, score
+from kg_spark.paths.ranking import FORMAT, load_model, load_ranker, ordered, pattern_key, ranker_of, rerank, score
 from kg_spark.paths.search import Found, Graph, scratch, search
 
 DRUGMECHDB = Path(os.environ.get("DRUGMECHDB", "../shared/data/drugmechdb"))
@@ -257,6 +258,22 @@ def test_what_the_pipelines_rules_and_defaults_cost_stands_beside_the_wide_searc
     assert {name: one["reachable"] for name, one in shown["searches"].items()} == shares
     for ranker in ("shipped", "path_degree_product", "shortest"):
         assert {name: one["rankers"][ranker]["hit_at_1"] for name, one in shown["searches"].items()} == shares
+
+
+def test_a_pair_that_the_ranker_has_learnt_from_is_known_again_in_another_file(tmp_path, capsys):
+    mechanisms(tmp_path, ["D1 causes P1 causes X1", "D2 causes P2 causes X2"])
+    seen = digest("D1", "X1")[:8]
+    made = {"version": "1", "gold_sha256": "of a larger file", "pairs_seen": [seen, "ffffffff"]}
+    (tmp_path / "ranker.json").write_text(json.dumps({"format": FORMAT, "made": made, "measures": {}, "patterns": {}}))
+    assert main([f"data={tmp_path}", f"model={tmp_path / 'ranker.json'}"]) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out.splitlines()[-1])["shipped_has_seen"] == 0.5
+    assert "learnt from 50.0% of these pairs" in out
+
+
+def test_the_ranker_that_ships_says_which_pairs_it_has_learnt_from():
+    made = load_model()["made"]
+    assert len(set(made["pairs_seen"])) == made["pairs"]
 
 
 def test_a_folder_that_is_not_there_to_write_to_is_told_before_anything_is_learnt(capsys):
