@@ -16,6 +16,7 @@ from conf.config import PathsConfig
 from conf.outcome import Outcome
 from kg_spark.paths import csr, search
 from kg_spark.paths.csr import Index, Manifest, ensure_index
+from kg_spark.paths.engine import has_index
 from kg_spark.stages import find_paths
 
 KG = "0123456789abcdef"
@@ -141,4 +142,5 @@ class World:
             config=PathsConfig(**{"top_k": 5, "option_top_k": 2, **config}),
             kg_version=KG,
             open_csr=partial(ensure_index, folder=str(folder / "lake"), local_dir=str(folder / "local"), kg_version=KG),
+            has_index=partial(has_index, str(folder / "lake"), KG),
         )
