@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from kg_spark.paths.rules import Rules, ruled
 from kg_spark.paths.search import I32, Graph
 
 Triple = tuple[str, str, str]
+T = TypeVar("T", bound=np.generic)
 
 VOCABULARY = "biolink"
 DAMPING = 0.4
@@ -84,7 +85,7 @@ class MechanismGraph:
             made["target"],
             made["cost"],
             made["step"],
-            self.node_type,
+            _frozen(self.node_type.copy()),
             types=self.types,
             relations=self.relations,
         )
@@ -96,7 +97,7 @@ class MechanismGraph:
         owner = np.repeat(np.arange(len(self.node_type)), np.diff(made["offsets"]))
         between = owner * len(self.node_type) + made["target"]
         order = np.lexsort((made["edge_row"], cost, between))
-        return self.whole._replace(cost=cost[order], step=made["step"][order])
+        return self.whole._replace(cost=_frozen(cost[order]), step=_frozen(made["step"][order]))
 
     def ruled(self, rules: Rules) -> Graph:
         """What a search by these rules reads, at the costs of `whole`."""
@@ -236,6 +237,12 @@ def _meaning(relation: str) -> semantics.Relation:
 def _identity(triple: Triple) -> str:
     src, relation, dst = triple
     return edge_id(src, relation, relation, dst, symmetric=_meaning(relation).symmetric)
+
+
+def _frozen(array: NDArray[T]) -> NDArray[T]:
+    """Read-only, as an index's: to numba other types, for which it would compile search and ranker anew, a minute's work."""
+    array.setflags(write=False)
+    return array
 
 
 def _rows(file: Path, width: int) -> Iterator[list[str]]:

@@ -78,6 +78,8 @@ def index_of(n: int, edges: Sequence[Edge]) -> Index:
         {"predicate": f"p{code}", "kind": "causal", "polarity": "0", **meaning} for code, meaning in enumerate(MEANINGS)
     ]
     types = [node_type(number) for number in range(3)]
+    codes = np.arange(n, dtype=np.int16) % 3
+    codes.setflags(write=False)  # as a memory-mapped file's: another type to numba
     return Index(
         manifest=Manifest(
             format=2, kg_version=KG, nodes=n, edges=len(edges), entries=0, relations=relations, types=types, files={}
@@ -86,7 +88,7 @@ def index_of(n: int, edges: Sequence[Edge]) -> Index:
         edge_row=arrays["edge_row"],
         step=arrays["step"],
         edge_ids=arrays["edge_ids"],
-        node_type=np.arange(n, dtype=np.int16) % 3,
+        node_type=codes,
         node_ids=pa.array([name(number) for number in range(n)], pa.large_string()),
     )
 

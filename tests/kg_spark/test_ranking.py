@@ -8,6 +8,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -16,8 +17,19 @@ from jobs.rank_benchmark import main
 from kg_spark.paths.rank_data import DAMPING, GoldPair, MechanismGraph
 from kg_spark.paths.rank_evaluation import POOL, SEARCH, joined, splits
 from kg_spark.paths.rank_features import Batch, Meaning
-from kg_spark.paths.ranking import FORMAT, load_model, load_ranker, ordered, pattern_key, ranker_of, rerank, score
+from kg_spark.paths.ranking import (
+    FORMAT,
+    graph_of,
+    load_model,
+    load_ranker,
+    ordered,
+    pattern_key,
+    ranker_of,
+    rerank,
+    score,
+)
 from kg_spark.paths.search import Found, Graph, scratch, search
+from tests.kg_spark.path_graphs import Edge, index_of
 
 DRUGMECHDB = Path(os.environ.get("DRUGMECHDB", "../shared/data/drugmechdb"))
 
@@ -184,6 +196,12 @@ def test_costs_leave_out_the_edges_of_the_pair():
             for side, end in ((1, graph.src), (2, graph.dst))]  # fmt: skip
     degree = [max(1, sum(ends[x][i] == key for i in rest for x in (0, 1))) for key in (ends[0][20], ends[1][20])]
     assert graph.costs(without)[20] == round(DAMPING * 65536 * np.log(degree[0] * degree[1]))
+
+
+def test_the_benchmark_compiles_nothing_that_the_pipeline_has_not():
+    graph = drawn(7)
+    known = numba.typeof(graph_of(index_of(2, [Edge(src=0, dst=1)])))
+    assert numba.typeof(graph.whole) == numba.typeof(graph.arrays([3])) == known
 
 
 def test_noise_keeps_types_relations_and_degrees():
