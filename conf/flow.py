@@ -94,7 +94,7 @@ FLOW = (
         unit_key=("question_id", "side", "option_key", "source", "target"),
         config=("paths",),
         resources=("kg_spark/paths/ranker.json",),
-        code=2,
+        code=3,
     ),
     Step(
         name="build_cases",

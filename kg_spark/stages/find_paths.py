@@ -25,6 +25,7 @@ from kg_spark.columns import digest, struct_type
 from kg_spark.paths import graphframes
 from kg_spark.paths.arrow import BARE_PATH, SEARCHED, search_batches
 from kg_spark.paths.engine import choose_engine
+from kg_spark.paths.ranking import ranker_name
 
 if TYPE_CHECKING:
     from conf.config import PathsConfig
@@ -74,7 +75,7 @@ def run(
     paths = found.where(~missing).select(
         *PATHS.key,
         "truncated",
-        F.lit(config.ranker).alias("ranker"),
+        F.lit(ranker_name(config.ranker)).alias("ranker"),
         _with_ids(F.col("paths")).alias("paths"),
         F.lit(kg_version).alias("kg_version"),
     )

@@ -24,6 +24,7 @@ from kg_spark.paths.ranking import (
     load_ranker,
     ordered,
     pattern_key,
+    ranker_name,
     ranker_of,
     rerank,
     score,
@@ -292,6 +293,11 @@ def test_a_pair_that_the_ranker_has_learnt_from_is_known_again_in_another_file(t
 def test_the_ranker_that_ships_says_which_pairs_it_has_learnt_from():
     made = load_model()["made"]
     assert len(set(made["pairs_seen"])) == made["pairs"]
+
+
+def test_a_learnt_order_is_named_with_the_rankers_version():
+    assert ranker_name("path_degree_product") == "path_degree_product"
+    assert ranker_name("learned") == f"learned/{load_model()['made']['version']}"
 
 
 def test_a_folder_that_is_not_there_to_write_to_is_told_before_anything_is_learnt(capsys):
