@@ -124,6 +124,9 @@ class MechanismGraph:
 
         Within a relation and its two end types the targets are dealt out anew, so that noise has the types, relations and
         degrees of the curated edges; what is a loop or already there is left out.
+
+        Raises:
+            ConfigError: nothing else is left.
         """
         rng = np.random.default_rng(seed)
         known = {*zip(self.src.tolist(), self.relation.tolist(), self.dst.tolist(), strict=True)}
@@ -138,6 +141,8 @@ class MechanismGraph:
                 if row[0] != row[2] and row not in known:
                     known.add(row)
                     added.append(row)
+        if not added:
+            raise ConfigError(f"noise={times} adds no edge: whatever is dealt is a loop or already there; leave it out")
         src, relation, dst = (np.array(column, np.int32) for column in zip(*added, strict=True))
         flags = np.zeros(len(self.relations), np.bool_)
         flags[self.relation] = self.symmetric
@@ -161,6 +166,9 @@ def read_mechanisms(folder: Path, gold: Path) -> tuple[MechanismGraph, list[Gold
     nodes = {row[0]: row[2] for row in _rows(folder / "nodes.tsv", 3)}
     number = {node: rank for rank, node in enumerate(sorted(nodes))}
     triples = sorted({_triple(*row) for row in _rows(folder / "edges.tsv.gz", 3)}, key=_identity)
+    lost = sorted({end for src, _, dst in triples for end in (src, dst)} - number.keys())
+    if lost:
+        raise ConfigError(f"{folder / 'edges.tsv.gz'}: {len(lost)} ends are not in nodes.tsv, the first is {lost[0]!r}")
     names = sorted({triple[1] for triple in triples})
     meanings = [_meaning(name) for name in names]
     code = {name: rank for rank, name in enumerate(names)}

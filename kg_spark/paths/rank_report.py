@@ -82,8 +82,11 @@ def options(arguments: Sequence[str]) -> Options:
     for argument in arguments:
         if "=" not in argument or argument.startswith("-"):
             raise ConfigError(f"argument '{argument}' is not key=value; try --help")
-        if argument.partition("=")[0] not in known:
-            raise ConfigError(f"unknown key '{argument.partition('=')[0]}'; known are {', '.join(known)}")
+        key, _, value = argument.partition("=")
+        if key not in known:
+            raise ConfigError(f"unknown key '{key}'; known are {', '.join(known)}")
+        if key == "schemes" and not value.startswith("["):
+            raise ConfigError(f"schemes takes a list: say 'schemes=[{value}]'")
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Options), OmegaConf.from_dotlist(list(arguments)))
         given = OmegaConf.to_object(merged)

@@ -227,6 +227,7 @@ def test_noise_keeps_types_relations_and_degrees():
         ("seed=-1", "at least 0"),
         ("diversity=nan", "at least 0"),
         ("learn", "not key=value"),
+        ("schemes=both", "say 'schemes=[both]'"),
     ],
 )
 def test_what_the_user_can_put_right_is_one_line(argument, told, capsys):
@@ -277,6 +278,24 @@ def test_what_the_pipelines_rules_and_defaults_cost_stands_beside_the_wide_searc
     assert {name: one["reachable"] for name, one in shown["searches"].items()} == shares
     for ranker in ("shipped", "path_degree_product", "shortest"):
         assert {name: one["rankers"][ranker]["hit_at_1"] for name, one in shown["searches"].items()} == shares
+
+
+def test_an_edge_that_ends_nowhere_is_one_line(tmp_path, capsys):
+    mechanisms(tmp_path, ["D1 causes P1 causes X1"])
+    rows = (tmp_path / "nodes.tsv").read_text().splitlines()
+    (tmp_path / "nodes.tsv").write_text("\n".join(row for row in rows if not row.startswith("P1")) + "\n")
+    assert main([f"data={tmp_path}"]) == 2
+    line = capsys.readouterr().err
+    assert "edges.tsv.gz: 1 ends are not in nodes.tsv, the first is 'P1'" in line
+    assert line.count("\n") == 1
+
+
+def test_noise_that_has_nothing_to_add_is_one_line(tmp_path, capsys):
+    mechanisms(tmp_path, ["D1 causes P1 causes X1"])
+    assert main([f"data={tmp_path}", "noise=3"]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("rank_benchmark: noise=3 adds no edge")
+    assert line.count("\n") == 1
 
 
 def test_a_pair_that_the_ranker_has_learnt_from_is_known_again_in_another_file(tmp_path, capsys):
