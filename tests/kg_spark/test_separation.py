@@ -6,7 +6,7 @@ import pytest
 from conf.config import PathsConfig
 from kg_spark.paths.composition import composition
 from kg_spark.paths.csr import Index
-from kg_spark.paths.separation import Pairs, read_pairs, separation
+from kg_spark.paths.separation import Pairs, read_options, read_pairs, separation
 from tests.kg_spark.path_graphs import Edge, index_of, name
 
 CARRIES, ENDS = 0, 1
@@ -38,8 +38,8 @@ def pairs(index: Index) -> Pairs:
     links = [{"question_id": "one", "side": side, "option_key": k, "node_id": name(node)} for side, k, node in ends]
     # Node 6 is too general to start a path.
     nodes = [{"node_id": name(number), "generic": number == 6} for number in range(7)]
-    tables = [pa.Table.from_pylist(rows) for rows in (questions, questions, links, nodes)]
-    return read_pairs(*tables, index=index)
+    tables = [pa.Table.from_pylist(rows) for rows in (questions, links, nodes)]
+    return read_pairs(read_options(tables[0], tables[0]).rows, *tables[1:], index=index)
 
 
 def test_the_right_option_is_compared_with_the_wrong_ones_of_its_question(index: Index, pairs: Pairs) -> None:
