@@ -1,5 +1,7 @@
 """How well paths tell the right option from the wrong ones: figures that a hand can check."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
@@ -60,3 +62,16 @@ def test_the_classes_of_paths_are_counted_under_both_semantics(index: Index, pai
     assert shares["any", "refused", "place, taxon, likeness or contraindication inside"] == 1.0
     assert shares["any", "refused", "none of these"] == 0.0
     assert shares["clinical", "kind", "causal"] == 0.0  # no path is left
+
+
+def test_a_contraindication_is_no_therapy(index: Index, pairs: Pairs) -> None:
+    told = {"kind": "therapeutic", "polarity": "contraindicated"}
+    relations = [
+        {**relation, **(told if code == ENDS else {})} for code, relation in enumerate(index.manifest.relations)
+    ]
+    forbidden = replace(index, manifest=replace(index.manifest, relations=relations))
+    shares = composition(pairs, forbidden, PathsConfig())
+    assert {s.name: s.share for s in shares if (s.semantics, s.group) == ("any", "kind")} == {
+        "causal": 1.0,
+        "contraindication": 1.0,
+    }
