@@ -94,7 +94,7 @@ FLOW = (
         unit_key=("question_id", "side", "option_key", "source", "target"),
         config=("paths",),
         resources=("kg_spark/paths/ranker.json",),
-        code=2,
+        code=3,
     ),
     Step(
         name="build_cases",
@@ -107,6 +107,7 @@ FLOW = (
         unit_table="cases",
         unit_key=("question_id",),
         config=("cases",),
+        code=2,
     ),
     Step(
         name="generate_chains",

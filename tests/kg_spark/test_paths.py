@@ -22,6 +22,7 @@ from kg_spark.columns import conform
 from kg_spark.paths import arrow, graphframes, search
 from kg_spark.paths.arrow import nested
 from kg_spark.paths.csr import Index, build_index, open_index
+from kg_spark.paths.ranking import ranker_name
 from kg_spark.paths.rules import rules_of, with_rules
 from kg_spark.stages import find_paths
 from tests.kg_spark.path_graphs import KG, Edge, World, index_of, name, node_type, random_graph
@@ -292,7 +293,7 @@ def test_the_learnt_ranker_orders_the_same_paths(world: World, tmp_path: Path) -
     sets = [[{path["path_id"] for path in row["paths"]} for row in found if row["side"] == "answer"]
             for found in (by_cost, learnt)]  # fmt: skip
     assert sets[0] == sets[1]
-    assert {row["ranker"] for row in learnt} == {"learned"}
+    assert {row["ranker"] for row in learnt} == {ranker_name("learned")}
     assert [row["paths"] for row in learnt] != [row["paths"] for row in by_cost]
 
 
