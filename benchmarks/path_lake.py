@@ -18,6 +18,7 @@ from conf.lake import Lake, user_metadata
 from conf.loading import load
 from conf.tables import TABLES
 from kg_spark.paths import csr
+from kg_spark.paths.engine import has_index
 from kg_spark.session import open_session
 from kg_spark.stages import build_kg, find_paths
 from kg_spark.store import SparkStore
@@ -144,10 +145,10 @@ def find(lake: str, slack: int, engine: str) -> dict[str, float]:
     settings = config(lake, slack, engine)
     place = Lake(settings)
     version = place.checked("nodes", reader="find_paths").facts["kg_version"]
-    opener = partial(
-        csr.ensure_index, folder=f"{lake}/_index/{version}", local_dir=f"{lake}/_local", kg_version=version
-    )
-    stage = partial(find_paths.run, kg_version=version, open_csr=opener)
+    folder = f"{lake}/_index/{version}"
+    opener = partial(csr.ensure_index, folder=folder, local_dir=f"{lake}/_local", kg_version=version)
+    there = partial(has_index, folder, version)
+    stage = partial(find_paths.run, kg_version=version, open_csr=opener, has_index=there)
     report = SparkStore(settings, place).run(step("find_paths"), stage, config=settings.paths)
     table = place.open("paths")
     assert table is not None

@@ -250,7 +250,7 @@ class PathsConfig:
 
     engine: Literal["auto", "csr", "graphframes"] = option("auto", operational=True)
     """csr: memory-mapped index and compiled kernel; graphframes: joins, for graphs beyond a machine's memory; auto: csr
-    where the index fits, and says so."""
+    where its index can be built and opened in the memory there is, and says so."""
 
     semantics: Literal["clinical", "any"] = "clinical"
     """clinical: what conf/relations.yaml lets a path pass through; any: MedReason's undirected walk over every relation."""

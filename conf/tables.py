@@ -262,7 +262,7 @@ PATHS = Table(
         column("source", TEXT, "nodes.node_id, linked on the question side"),
         column("target", TEXT, "nodes.node_id, linked on the answer or option side"),
         column("truncated", FLAG, "true when paths.max_expansions cut the search: better paths may exist"),
-        column("ranker", TEXT, "what put the paths in order"),
+        column("ranker", TEXT, "what put the paths in order: path_degree_product, or learned/VERSION"),
         column(
             "paths", pa.list_(PATH), "best first: nodes, every edge of each step, whether it is walked from src to dst"
         ),

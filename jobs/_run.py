@@ -6,6 +6,7 @@ succeeded kept.
 
 import errno
 import json
+import math
 import os
 import signal
 import sys
@@ -168,4 +169,13 @@ def _summary(job: str, status: str, run: Run | None, started: float, **more: Any
         "mlflow_run_id": (run.tracker.run_id if run else None) or os.environ.get("MLFLOW_RUN_ID"),
         **more,
     }
-    return json.dumps(content)
+    return json.dumps(_finite(content), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for what JSON has no number for: NaN and the infinities."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -22,6 +22,8 @@ _OWN_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     # Plans of nested caches are printed at each adaptive step; unbounded they have filled a heap of 1 GB.
     "spark.sql.maxPlanStringLength": "16384",
+    # Spark's 1 GB is reached when the edges of a path index, 33 bytes each, are collected; kg_spark.paths.engine bounds these.
+    "spark.driver.maxResultSize": "0",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }

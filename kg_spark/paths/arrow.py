@@ -55,9 +55,10 @@ def search_batches(
         open_index: called once.
         config: how far, and by which rules.
     """
-    index = open_index()
-    index = replace(index, graph=with_rules(index, rules_of(config)))
+    whole = open_index()
+    index = replace(whole, graph=with_rules(whole, rules_of(config)))
     learned = config.ranker == "learned"
+    ranked = _rank_graph(whole) if learned else None
     most = max(config.top_k, config.option_top_k, config.rerank_pool if learned else 0)
     memory = scratch(index.graph, max_hops=config.max_hops, max_expansions=config.max_expansions, top_k=most)
     for batch in batches:
@@ -83,11 +84,16 @@ def search_batches(
                 drop_direct=config.drop_direct,
                 around=beside,
             )
-            rows = np.flatnonzero((which >= begin) & (which < end))
             score = -found.cost / COST_UNIT
-            if learned:
-                found, score = rerank(_rank_graph(index), found, load_ranker(), keep=keep)
-            yield _with_paths(batch, rows, which[rows] - begin, found.truncated, nested(index, found, score))
+            if ranked is not None:
+                found, score = rerank(ranked, found, load_ranker(), keep=keep)
+            paths = nested(index, found, score)
+            rows = np.flatnonzero((which >= begin) & (which < end))
+            # A pair that many questions share stands once until here; its rows go out in batches of bounded size too.
+            held = np.diff(found.pair_offsets)[which[rows] - begin]
+            for first, last in _chunks(held.astype(np.int32), config.max_hops):
+                part = rows[first:last]
+                yield _with_paths(batch, part, which[part] - begin, found.truncated, paths)
 
 
 def _around(lists: pa.ListArray) -> tuple[I64, I32]:
@@ -117,7 +123,7 @@ def _with_paths(
 
 @lru_cache(maxsize=1)
 def _rank_graph(index: Index) -> RankGraph:
-    """What the ranker sees, once a process."""
+    """What the ranker sees; once a process, for an index is opened once."""
     return graph_of(index)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,8 @@ class Share:
 
     semantics: str
     group: str
-    """`kind`: has an edge of this kind; `kind inside`: has one that is neither its first nor its last step; `refused`: would
-    fall by this clinical rule, each step judged by its cheapest edge."""
+    """`kind`: has an edge of this kind (one that contraindicates is of its own, `contraindication`); `kind inside`: has one that
+    is neither its first nor its last step; `refused`: would fall by this clinical rule, each step judged by its cheapest edge."""
     name: str
     share: float
 
@@ -42,8 +42,9 @@ def composition(pairs: Pairs, index: Index, config: PathsConfig) -> Iterator[Sha
     """
     goals = pairs.rows[pairs.options["right"].to_numpy()[pairs.rows["option"]]]
     unique = np.unique(goals[["source", "target"]].to_numpy(), axis=0)
-    kinds = sorted({str(relation["kind"]) for relation in index.manifest.relations})
-    code = np.array([kinds.index(str(relation["kind"])) for relation in index.manifest.relations])
+    kind_of = [_kind(relation) for relation in index.manifest.relations]
+    kinds = sorted(set(kind_of))
+    code = np.array([kinds.index(kind) for kind in kind_of])
     clinical = with_rules(index, rules_of(replace(config, semantics="clinical"))).rule
     for semantics in SEMANTICS:
         setting = replace(config, semantics=semantics, avoid_rivals=False, drop_direct=False)
@@ -60,6 +61,11 @@ def composition(pairs: Pairs, index: Index, config: PathsConfig) -> Iterator[Sha
         for group, names, counts in groups:
             for name, count in zip(names, counts.tolist(), strict=True):
                 yield Share(semantics=semantics, group=group, name=name, share=count / max(1, paths))
+
+
+def _kind(relation: Mapping[str, Any]) -> str:
+    """The kind as conf/relations.yaml has it, but a drug that must not be given is no therapy."""
+    return "contraindication" if relation["polarity"] == "contraindicated" else str(relation["kind"])
 
 
 def _kinds(index: Index, found: Found, code: NDArray[np.int64], kinds: int) -> tuple[B1, B1]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# A mark is epoch + 16 * hops from the source + hops to the target; one int32 a node keeps the hot loop in the cache.
+# A mark is epoch + 16 * hops from the source + hops to the target; two bytes a node keep the hot loop in the cache.
 _FAR = 15
 _EPOCH = 256
 _LAST_EPOCH = 2**16 - 2 * _EPOCH
@@ -115,6 +115,9 @@ def _note(g: Graph, w: Scratch, arcs: int, side: int, u: int, v: int, first: int
         if not ruled or _passes(g, w, e, u, v, side):
             kind = _class(g.rule[e], side) if classes else 0
             if not seen & (1 << kind):
+                if arcs == len(w.tail):
+                    w.spent[0] = _MANY
+                    return arcs
                 seen |= 1 << kind
                 w.tail[arcs] = u if side == 0 else v
                 w.head[arcs] = v if side == 0 else u
@@ -254,7 +257,6 @@ def _reach(g: Graph, w: Scratch, side: int, base: int, shortest: int, limit: int
             u = w.queue[side, i]
             if _hops(w.mark[u], base, 1 - side) != _FAR:
                 continue
-            w.spent[0] += g.offsets[u + 1] - g.offsets[u]
             for e in range(g.offsets[u], g.offsets[u + 1]):
                 v = g.target[e]
                 if _hops(w.mark[v], base, 1 - side) == hops - 1 and (len(g.rule) == 0 or _passes(g, w, e, u, v, side)):
@@ -477,7 +479,7 @@ def _list(  # noqa: C901  a stack, not recursion
 
 
 @compiled
-def _meet(g: Graph, w: Scratch, s: int, t: int, base: int, at_least: int, ask: Ask) -> tuple[int, int]:
+def _meet(g: Graph, w: Scratch, s: int, t: int, base: int, at_least: int, slack: int, ask: Ask) -> tuple[int, int]:
     """Search from both ends until they meet: arcs that join the two sides, and the side that was walked last."""
     budget = ask.max_expansions
     for side, end in ((0, s), (1, t)):
@@ -487,7 +489,7 @@ def _meet(g: Graph, w: Scratch, s: int, t: int, base: int, at_least: int, ask: A
         w.depth[side], w.edges[side] = 0, g.offsets[end + 1] - g.offsets[end]
     while w.depth[0] + w.depth[1] < ask.max_hops and min(w.edges[0], w.edges[1]) > 0 and w.spent[0] <= budget:
         side = 0 if w.edges[0] <= w.edges[1] else 1
-        arcs = _expand(g, w, side, base, _limit(w.depth[0] + w.depth[1] + 1, at_least, ask), budget)
+        arcs = _expand(g, w, side, base, _limit(w.depth[0] + w.depth[1] + 1, at_least, slack, ask), budget)
         if arcs > 0:
             return arcs, side
         _grow(g, w, side)
@@ -495,14 +497,14 @@ def _meet(g: Graph, w: Scratch, s: int, t: int, base: int, at_least: int, ask: A
 
 
 @compiled
-def _limit(shortest: int, at_least: int, ask: Ask) -> int:
+def _limit(shortest: int, at_least: int, slack: int, ask: Ask) -> int:
     """Longest path that the small graph of a pair must hold."""
-    return min(max(shortest + ask.slack, at_least), ask.max_hops)
+    return min(max(shortest + slack, at_least), ask.max_hops)
 
 
 @compiled
-def _surround(g: Graph, w: Scratch, s: int, t: int, at_least: int, ask: Ask) -> tuple[int, int, int]:
-    """The small graph of a pair: hops of its shortest path (0: none), longest path it holds, rows.
+def _surround(g: Graph, w: Scratch, s: int, t: int, at_least: int, slack: int, ask: Ask) -> tuple[int, int]:
+    """The small graph of a pair: hops of its shortest path (0: none), longest path it holds (0: cut before it was made).
 
     `at_least`: hops that it must hold even if the shortest path and the slack ask for fewer.
     """
@@ -511,30 +513,43 @@ def _surround(g: Graph, w: Scratch, s: int, t: int, at_least: int, ask: Ask) -> 
         w.epoch[0] = 0
     w.epoch[0] += _EPOCH
     base = w.epoch[0]
-    arcs, side = _meet(g, w, s, t, base, at_least, ask)
+    arcs, side = _meet(g, w, s, t, base, at_least, slack, ask)
     if arcs == 0:
-        return 0, 0, 0
+        return 0, 0
     shortest = w.depth[0] + w.depth[1] + 1
-    limit = _limit(shortest, at_least, ask)
+    limit = _limit(shortest, at_least, slack, ask)
     if limit == shortest:
         # Not before: a node that knows its hops is no longer queued, which a longer search relies on.
         for arc in range(arcs):
             _learn(w, w.tail[arc], base, 1, _hops(w.mark[w.head[arc]], base, 1) + 1)
             _learn(w, w.head[arc], base, 0, _hops(w.mark[w.tail[arc]], base, 0) + 1)
     else:
-        _grow(g, w, side)
-        while w.depth[0] + w.depth[1] < limit - 1:
-            side = 0 if w.edges[0] <= w.edges[1] else 1
-            _expand(g, w, side, base, 0, ask.max_expansions)
-            _grow(g, w, side)
-        arcs = _join(g, w, 0 if w.edges[0] <= w.edges[1] else 1, base, ask.max_expansions)
-    for side in range(2):
-        _reach(g, w, side, base, shortest, limit)
-    for side in range(2):
-        arcs = _inner_arcs(g, w, side, base, arcs, limit)
+        arcs = _widen(g, w, side, base, limit, ask.max_expansions)
+        if w.spent[0] > ask.max_expansions:
+            return shortest, 0
+    for end in range(2):
+        _reach(g, w, end, base, shortest, limit)
+    for end in range(2):
+        arcs = _inner_arcs(g, w, end, base, arcs, limit)
+    w.slot[s] = w.slot[t] = -1
     rows = _local(w, base, arcs, limit)
+    if w.slot[s] < 0 or w.slot[t] < 0:
+        return 0, 0
     _price(w, g.delta, rows, shortest, limit)
-    return shortest, limit, rows
+    return shortest, limit
+
+
+@compiled
+def _widen(g: Graph, w: Scratch, side: int, base: int, limit: int, budget: int) -> int:
+    """Walk on from the meeting until both sides cover `limit` hops; the arcs that join them, of no use when it was cut."""
+    _grow(g, w, side)
+    while w.depth[0] + w.depth[1] < limit - 1 and w.spent[0] <= budget:
+        next_side = 0 if w.edges[0] <= w.edges[1] else 1
+        _expand(g, w, next_side, base, 0, budget)
+        _grow(g, w, next_side)
+    if w.spent[0] > budget:
+        return 0
+    return _join(g, w, 0 if w.edges[0] <= w.edges[1] else 1, base, budget)
 
 
 @compiled
@@ -551,19 +566,25 @@ def _fewest(w: Scratch, delta: NDArray[np.int8], shortest: int, limit: int, budg
 
 @compiled
 def _search_pair(g: Graph, w: Scratch, s: int, t: int, keep: int, ask: Ask) -> int:
-    """How many paths are kept in `w`."""
-    at_least = 0
+    """How many paths are kept in `w`. A pair that is cut on the way to longer paths lists of its shortest ones."""
+    at_least, budget = 0, ask.max_expansions
     while True:
-        shortest, limit, _ = _surround(g, w, s, t, at_least, ask)
+        before = w.spent[0]
+        shortest, limit = _surround(g, w, s, t, at_least, ask.slack, ask)
+        if shortest > 0 and limit == 0:
+            # Levels that were walked in part tell no distances: back to the meeting, which cost no more than it did before.
+            w.spent[0] = before
+            shortest, limit = _surround(g, w, s, t, 0, 0, ask)
+            w.spent[0] = max(w.spent[0], budget + 1)
         if shortest == 0:
             return 0
-        cut = w.spent[0] > ask.max_expansions
-        fewest = _fewest(w, g.delta, shortest, limit, ask.max_expansions)
+        cut = w.spent[0] > budget
+        fewest = _fewest(w, g.delta, shortest, limit, budget)
         wanted = min(fewest + ask.slack if fewest else limit + 1, ask.max_hops)
         if wanted <= limit or cut:
             if not fewest and not cut:
                 return 0
-            return _list(w, g.delta, keep, 2 * keep + 1, min(wanted, limit), ask.max_expansions)
+            return _list(w, g.delta, keep, 2 * keep + 1, min(wanted, limit), budget)
         at_least = wanted
 
 

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conf import semantics
-from conf.identity import edge_id
+from conf.identity import digest, edge_id
 from conf.outcome import ConfigError
 from kg_spark.graph.edges import END
 from kg_spark.paths.csr import layout
@@ -29,6 +29,7 @@ from kg_spark.paths.rules import Rules, ruled
 from kg_spark.paths.search import I32, Graph
 
 Triple = tuple[str, str, str]
+T = TypeVar("T", bound=np.generic)
 
 VOCABULARY = "biolink"
 DAMPING = 0.4
@@ -47,6 +48,8 @@ class GoldPair:
     """Directed paths from drug to disease in the pair's gold graphs, as node numbers."""
     own: tuple[int, ...]
     """Edges that no other pair's gold graph holds."""
+    key: str = ""
+    """8 hex digits that follow from the two ids alone, so that a ranker knows a pair again in any file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,7 @@ class MechanismGraph:
             made["target"],
             made["cost"],
             made["step"],
-            self.node_type,
+            _frozen(self.node_type.copy()),
             types=self.types,
             relations=self.relations,
         )
@@ -94,7 +97,7 @@ class MechanismGraph:
         owner = np.repeat(np.arange(len(self.node_type)), np.diff(made["offsets"]))
         between = owner * len(self.node_type) + made["target"]
         order = np.lexsort((made["edge_row"], cost, between))
-        return self.whole._replace(cost=cost[order], step=made["step"][order])
+        return self.whole._replace(cost=_frozen(cost[order]), step=_frozen(made["step"][order]))
 
     def ruled(self, rules: Rules) -> Graph:
         """What a search by these rules reads, at the costs of `whole`."""
@@ -121,6 +124,9 @@ class MechanismGraph:
 
         Within a relation and its two end types the targets are dealt out anew, so that noise has the types, relations and
         degrees of the curated edges; what is a loop or already there is left out.
+
+        Raises:
+            ConfigError: nothing else is left.
         """
         rng = np.random.default_rng(seed)
         known = {*zip(self.src.tolist(), self.relation.tolist(), self.dst.tolist(), strict=True)}
@@ -135,6 +141,8 @@ class MechanismGraph:
                 if row[0] != row[2] and row not in known:
                     known.add(row)
                     added.append(row)
+        if not added:
+            raise ConfigError(f"noise={times} adds no edge: whatever is dealt is a loop or already there; leave it out")
         src, relation, dst = (np.array(column, np.int32) for column in zip(*added, strict=True))
         flags = np.zeros(len(self.relations), np.bool_)
         flags[self.relation] = self.symmetric
@@ -158,6 +166,9 @@ def read_mechanisms(folder: Path, gold: Path) -> tuple[MechanismGraph, list[Gold
     nodes = {row[0]: row[2] for row in _rows(folder / "nodes.tsv", 3)}
     number = {node: rank for rank, node in enumerate(sorted(nodes))}
     triples = sorted({_triple(*row) for row in _rows(folder / "edges.tsv.gz", 3)}, key=_identity)
+    lost = sorted({end for src, _, dst in triples for end in (src, dst)} - number.keys())
+    if lost:
+        raise ConfigError(f"{folder / 'edges.tsv.gz'}: {len(lost)} ends are not in nodes.tsv, the first is {lost[0]!r}")
     names = sorted({triple[1] for triple in triples})
     meanings = [_meaning(name) for name in names]
     code = {name: rank for rank, name in enumerate(names)}
@@ -195,6 +206,7 @@ def _gold_pairs(file: Path, number: Mapping[str, int], edge: Mapping[Triple, int
             disease=number.get(disease, -1),
             paths=frozenset(tuple(number.get(node, -1) for node in path) for path in _walks(rows, drug, disease)),
             own=tuple(sorted(row for row in edges[drug, disease] if holders[row] == 1)),
+            key=digest(str(drug), str(disease))[:8],
         )
         for (drug, disease), rows in sorted(links.items(), key=str)  # some ids are null; such pairs have no path
     ]
@@ -233,6 +245,12 @@ def _meaning(relation: str) -> semantics.Relation:
 def _identity(triple: Triple) -> str:
     src, relation, dst = triple
     return edge_id(src, relation, relation, dst, symmetric=_meaning(relation).symmetric)
+
+
+def _frozen(array: NDArray[T]) -> NDArray[T]:
+    """Read-only, as an index's: to numba other types, for which it would compile search and ranker anew, a minute's work."""
+    array.setflags(write=False)
+    return array
 
 
 def _rows(file: Path, width: int) -> Iterator[list[str]]:

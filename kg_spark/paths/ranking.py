@@ -91,6 +91,11 @@ def load_model(file: Path | None = None) -> dict[str, Any]:
     return model
 
 
+def ranker_name(ranker: str) -> str:
+    """What `paths.ranker` writes into the table: learned stands with the version that ships, as another may follow it."""
+    return f"learned/{load_model()['made']['version']}" if ranker == "learned" else ranker
+
+
 def ranker_of(measures: Mapping[str, float], keys: Sequence[int] | U64, weights: Sequence[float] | F64) -> Ranker:
     """The arrays of a ranker from its weights in logits, by measure and by pattern key."""
     slots = 1 << (2 * len(keys) + 1).bit_length()

@@ -106,7 +106,7 @@ def ruled(
     """
     clinical = config.semantics == "clinical"
     options = config.directed, config.exclude_relations, config.exclude_types, config.max_degree, config.by_pair
-    if not (clinical or any(options)):
+    if not (clinical or any(options)) or not len(step):
         return graph
     words = np.concatenate([_words(row, config, clinical=clinical) for row in relations]).astype(np.uint8)
     rule = words[step]

@@ -94,7 +94,11 @@ class Found(NamedTuple):
 
 
 def scratch(graph: Graph, *, max_hops: int, max_expansions: int, top_k: int) -> Scratch:
-    """Memory for one thread: 20 bytes a node, and at most some 150 bytes an expansion once a pair needs them."""
+    """Memory for one thread: 16 bytes a node, and what a pair needs of 90 bytes an expansion and, without rules, 10 (hops + 2).
+
+    Under `clinical` ten states take the place of one: on a graph of 10 million nodes 2,000,000 expansions are at most 2.0 GB
+    at 4 hops and 3.2 GB at 8, of which a pair touches what it walks.
+    """
     n, entries = len(graph.offsets) - 1, len(graph.target)
     arcs = min(max_expansions, entries) + 1
     local = min(n, 2 * arcs + 2)
@@ -158,7 +162,7 @@ def search(
         max_hops: longest path, at most MAX_HOPS.
         slack: hops a path may be longer than the shortest of its pair.
         max_expansions: edges touched and steps listed for one pair before it is cut and marked `truncated`; a pair cut
-            after its ends have met lists what is found by then.
+            after its ends have met lists of its shortest paths what is found by then.
         drop_direct: leave out the edges between the two ends themselves. Heeded where the graph has rules.
         around: (pairs + 1) offsets and Ask.around. Heeded where the graph has rules.
     """

@@ -75,27 +75,46 @@ class Separation:
 class Pairs(NamedTuple):
     """What is searched: one row an (option, source, target) of a sampled question."""
 
-    options: pd.DataFrame  # dataset, question_id, option_key, right: every option, linked or not
+    options: pd.DataFrame  # as in `Options`
     rows: pd.DataFrame  # option (row of `options`), source, target (node numbers)
 
 
-def read_pairs(screened: pa.Table, questions: pa.Table, links: pa.Table, nodes: pa.Table, index: Index) -> Pairs:
-    """The pairs of the sampled questions that have at least two options; generic nodes neither start nor end one.
+class Options(NamedTuple):
+    """What is compared: one row an option of a sampled question, linked or not."""
+
+    rows: pd.DataFrame  # dataset, question_id, option_key, right
+    unkeyed: tuple[str, ...]
+    """Datasets that give options and never say which is right."""
+
+
+def read_options(screened: pa.Table, questions: pa.Table) -> Options:
+    """The options of each dataset's first questions that have at least two, just one of them right.
 
     Args:
         screened: question_id.
         questions: question_id, dataset, options, answer_key.
-        links: question_id, side, option_key, node_id.
-        nodes: node_id, generic.
-        index: of the same graph.
     """
     kept = questions.filter(pc.is_in(questions["question_id"], screened["question_id"]))
     asked = kept.select(["dataset", "question_id", "answer_key", "options"]).to_pandas()
-    asked = asked[asked["options"].str.len() >= 2].sort_values("question_id")
-    asked = asked.groupby("dataset", sort=True).head(SAMPLE).explode("options")
+    asked = asked[asked["options"].str.len() >= 2].sort_values("question_id").explode("options")
     asked["option_key"] = asked["options"].str["key"]
     asked["right"] = asked["option_key"] == asked["answer_key"]
-    options = asked[["dataset", "question_id", "option_key", "right"]].reset_index(drop=True)
+    keyed = asked[asked.groupby("question_id")["right"].transform("sum") == 1]
+    sample = keyed.drop_duplicates("question_id").groupby("dataset", sort=True).head(SAMPLE)["question_id"]
+    rows = keyed[keyed["question_id"].isin(sample)].sort_values(["dataset", "question_id"], kind="stable")
+    unkeyed = sorted(set(asked["dataset"]) - set(keyed["dataset"]))
+    return Options(rows[["dataset", "question_id", "option_key", "right"]].reset_index(drop=True), tuple(unkeyed))
+
+
+def read_pairs(options: pd.DataFrame, links: pa.Table, nodes: pa.Table, index: Index) -> Pairs:
+    """The pairs of the options' questions; generic nodes neither start nor end one.
+
+    Args:
+        options: as in `Options`.
+        links: question_id, side, option_key, node_id; of these questions at least.
+        nodes: node_id, generic.
+        index: of the same graph.
+    """
     special = nodes.filter(nodes["generic"])["node_id"]
     links = links.filter(pc.invert(pc.is_in(links["node_id"], special)))
     numbers = pc.index_in(links["node_id"].cast(pa.large_string()), index.node_ids)
@@ -168,7 +187,6 @@ def searched(pairs: NDArray[np.int32], index: Index, config: PathsConfig, keep: 
 
 def _separation(options: pd.DataFrame, **what: Any) -> Separation:
     """The figures of one dataset from its options with their scores."""
-    options = options[options.groupby("question_id")["right"].transform("sum") == 1]
     has = np.isfinite(options["score"])
     right = options[options["right"]].set_index("question_id")["score"].rename("best")
     wrong = options[~options["right"]].join(right, on="question_id")

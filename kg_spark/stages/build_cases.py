@@ -87,12 +87,22 @@ def _best(paths: DataFrame) -> DataFrame:
 
 
 def _shown(paths: DataFrame, config: CasesConfig) -> DataFrame:
-    """The paths that a case shows, one a row, numbered by `place`: the answer's first, the cheapest first."""
+    """The paths that a case shows, one a row, numbered by `place`: the answer's first, then as the ranker put them.
+
+    Each pair's best comes before any pair's second, so that `max_paths` cuts the tails; learnt scores of two pairs are too
+    little alike to let one pair's second pass another's best.
+    """
     each = paths.select("question_id", *_PAIR, F.explode("paths").alias("path")).where(
         F.col("path.rank") <= config.paths_per_pair
     )
     order = Window.partitionBy("question_id").orderBy(
-        "side", F.col("path.cost"), F.col("path.hops"), F.col("path.nodes"), *_PAIR[1:]
+        "side",
+        F.col("path.rank"),
+        F.col("path.score").desc(),
+        F.col("path.cost"),
+        F.col("path.hops"),
+        F.col("path.nodes"),
+        *_PAIR[1:],
     )
     return each.withColumn("place", F.row_number().over(order)).where(F.col("place") <= config.max_paths)
 

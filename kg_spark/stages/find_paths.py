@@ -24,6 +24,8 @@ from conf.tables import PATHS
 from kg_spark.columns import digest, struct_type
 from kg_spark.paths import graphframes
 from kg_spark.paths.arrow import BARE_PATH, SEARCHED, search_batches
+from kg_spark.paths.engine import choose_engine
+from kg_spark.paths.ranking import ranker_name
 
 if TYPE_CHECKING:
     from conf.config import PathsConfig
@@ -47,6 +49,7 @@ def run(
     config: PathsConfig,
     kg_version: str,
     open_csr: Callable[[DataFrame, DataFrame], Callable[[], Index]],
+    has_index: Callable[[], bool],
 ) -> Outcome:
     """The paths of every pair; a pair of one node, or without a path, is a reject.
 
@@ -60,11 +63,16 @@ def run(
         config: how far and how wide.
         kg_version: written into every row.
         open_csr: kg_spark.paths.csr.ensure_index, bound to its folders; called only when the engine is csr.
+        has_index: kg_spark.paths.engine.has_index, bound likewise.
+
+    Raises:
+        ConfigError: the engine knows no such ranker, or a relation or type to exclude is not in the graph.
     """
     if config.ranker == "learned" and config.engine == "graphframes":
         raise ConfigError("paths.ranker=learned needs paths.engine=csr")
+    _check_excluded(nodes, edges, config)
     pairs = _pairs(screened, links, nodes, config).persist()
-    engine, why = _engine(nodes, edges, config)
+    engine, why = choose_engine(nodes, edges, config, has_index=has_index)
     apart = _with_around(pairs.where("source != target"), nodes, config)
     if engine == "csr":
         found = _by_csr(apart, nodes, open_csr(nodes, edges), config).persist()
@@ -74,7 +82,7 @@ def run(
     paths = found.where(~missing).select(
         *PATHS.key,
         "truncated",
-        F.lit(config.ranker).alias("ranker"),
+        F.lit(ranker_name(config.ranker)).alias("ranker"),
         _with_ids(F.col("paths")).alias("paths"),
         F.lit(kg_version).alias("kg_version"),
     )
@@ -89,24 +97,21 @@ def run(
     )
 
 
-def _engine(nodes: DataFrame, edges: DataFrame, config: PathsConfig) -> tuple[str, str]:
-    """The engine, and why this one."""
-    if config.engine != "auto":
-        return config.engine, "paths.engine says so"
-    session = nodes.sparkSession
-    size = 36 * edges.count() + 40 * nodes.count()
-    local = session.sparkContext.master.startswith("local")
-    memory = session.conf.get(f"spark.{'driver' if local else 'executor'}.memory", "1g") or "1g"
-    room = _bytes(memory)
-    sizes = f"the index takes some {size / 1e6:,.0f} MB, an executor has {room / 1e6:,.0f} MB"
-    return ("csr" if size < room or config.ranker == "learned" else "graphframes"), sizes
+def _check_excluded(nodes: DataFrame, edges: DataFrame, config: PathsConfig) -> None:
+    """Refuse names that the graph does not have: a misspelt one would exclude nothing, and nobody would see it.
 
-
-def _bytes(memory: str) -> int:
-    """Spark's notation of memory: 4g, 512m, a bare number is MiB."""
-    unit = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-    digits = memory.strip().lower().removesuffix("b")
-    return int(digits[:-1]) * unit[digits[-1]] if digits[-1] in unit else int(digits) << 20
+    Raises:
+        ConfigError: paths.exclude_relations or paths.exclude_types names what is not in the graph.
+    """
+    for key, named, frame, columns in (
+        ("exclude_relations", config.exclude_relations, edges, ("relation", "predicate")),
+        ("exclude_types", config.exclude_types, nodes, ("type",)),
+    ):
+        if named:
+            rows = frame.select(*columns).distinct().collect()
+            known = {value for row in rows for value in row if value is not None}
+            if unknown := sorted(set(named) - known):
+                raise ConfigError(f"paths.{key}: '{unknown[0]}' is not in the graph; it has {', '.join(sorted(known))}")
 
 
 def _with_around(pairs: DataFrame, nodes: DataFrame, config: PathsConfig) -> DataFrame:

@@ -16,6 +16,7 @@ from conf.config import PathsConfig
 from conf.outcome import Outcome
 from kg_spark.paths import csr, search
 from kg_spark.paths.csr import Index, Manifest, ensure_index
+from kg_spark.paths.engine import has_index
 from kg_spark.stages import find_paths
 
 KG = "0123456789abcdef"
@@ -77,6 +78,8 @@ def index_of(n: int, edges: Sequence[Edge]) -> Index:
         {"predicate": f"p{code}", "kind": "causal", "polarity": "0", **meaning} for code, meaning in enumerate(MEANINGS)
     ]
     types = [node_type(number) for number in range(3)]
+    codes = np.arange(n, dtype=np.int16) % 3
+    codes.setflags(write=False)  # as a memory-mapped file's: another type to numba
     return Index(
         manifest=Manifest(
             format=2, kg_version=KG, nodes=n, edges=len(edges), entries=0, relations=relations, types=types, files={}
@@ -85,7 +88,7 @@ def index_of(n: int, edges: Sequence[Edge]) -> Index:
         edge_row=arrays["edge_row"],
         step=arrays["step"],
         edge_ids=arrays["edge_ids"],
-        node_type=np.arange(n, dtype=np.int16) % 3,
+        node_type=codes,
         node_ids=pa.array([name(number) for number in range(n)], pa.large_string()),
     )
 
@@ -145,4 +148,5 @@ class World:
             config=PathsConfig(**{"top_k": 5, "option_top_k": 2, **config}),
             kg_version=KG,
             open_csr=partial(ensure_index, folder=str(folder / "lake"), local_dir=str(folder / "local"), kg_version=KG),
+            has_index=partial(has_index, str(folder / "lake"), KG),
         )

@@ -8,15 +8,29 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
+from conf.identity import digest
 from jobs.rank_benchmark import main
 from kg_spark.paths.rank_data import DAMPING, GoldPair, MechanismGraph
 from kg_spark.paths.rank_evaluation import POOL, SEARCH, joined, splits
 from kg_spark.paths.rank_features import Batch, Meaning
-from kg_spark.paths.ranking import load_model, load_ranker, ordered, pattern_key, ranker_of, rerank, score
+from kg_spark.paths.ranking import (
+    FORMAT,
+    graph_of,
+    load_model,
+    load_ranker,
+    ordered,
+    pattern_key,
+    ranker_name,
+    ranker_of,
+    rerank,
+    score,
+)
 from kg_spark.paths.search import Found, Graph, scratch, search
+from tests.kg_spark.path_graphs import Edge, index_of
 
 DRUGMECHDB = Path(os.environ.get("DRUGMECHDB", "../shared/data/drugmechdb"))
 
@@ -185,6 +199,12 @@ def test_costs_leave_out_the_edges_of_the_pair():
     assert graph.costs(without)[20] == round(DAMPING * 65536 * np.log(degree[0] * degree[1]))
 
 
+def test_the_benchmark_compiles_nothing_that_the_pipeline_has_not():
+    graph = drawn(7)
+    known = numba.typeof(graph_of(index_of(2, [Edge(src=0, dst=1)])))
+    assert numba.typeof(graph.whole) == numba.typeof(graph.arrays([3])) == known
+
+
 def test_noise_keeps_types_relations_and_degrees():
     graph = drawn(8)
     noisy = graph.with_noise(5, seed=1)
@@ -207,6 +227,7 @@ def test_noise_keeps_types_relations_and_degrees():
         ("seed=-1", "at least 0"),
         ("diversity=nan", "at least 0"),
         ("learn", "not key=value"),
+        ("schemes=both", "say 'schemes=[both]'"),
     ],
 )
 def test_what_the_user_can_put_right_is_one_line(argument, told, capsys):
@@ -257,6 +278,45 @@ def test_what_the_pipelines_rules_and_defaults_cost_stands_beside_the_wide_searc
     assert {name: one["reachable"] for name, one in shown["searches"].items()} == shares
     for ranker in ("shipped", "path_degree_product", "shortest"):
         assert {name: one["rankers"][ranker]["hit_at_1"] for name, one in shown["searches"].items()} == shares
+
+
+def test_an_edge_that_ends_nowhere_is_one_line(tmp_path, capsys):
+    mechanisms(tmp_path, ["D1 causes P1 causes X1"])
+    rows = (tmp_path / "nodes.tsv").read_text().splitlines()
+    (tmp_path / "nodes.tsv").write_text("\n".join(row for row in rows if not row.startswith("P1")) + "\n")
+    assert main([f"data={tmp_path}"]) == 2
+    line = capsys.readouterr().err
+    assert "edges.tsv.gz: 1 ends are not in nodes.tsv, the first is 'P1'" in line
+    assert line.count("\n") == 1
+
+
+def test_noise_that_has_nothing_to_add_is_one_line(tmp_path, capsys):
+    mechanisms(tmp_path, ["D1 causes P1 causes X1"])
+    assert main([f"data={tmp_path}", "noise=3"]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("rank_benchmark: noise=3 adds no edge")
+    assert line.count("\n") == 1
+
+
+def test_a_pair_that_the_ranker_has_learnt_from_is_known_again_in_another_file(tmp_path, capsys):
+    mechanisms(tmp_path, ["D1 causes P1 causes X1", "D2 causes P2 causes X2"])
+    seen = digest("D1", "X1")[:8]
+    made = {"version": "1", "gold_sha256": "of a larger file", "pairs_seen": [seen, "ffffffff"]}
+    (tmp_path / "ranker.json").write_text(json.dumps({"format": FORMAT, "made": made, "measures": {}, "patterns": {}}))
+    assert main([f"data={tmp_path}", f"model={tmp_path / 'ranker.json'}"]) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out.splitlines()[-1])["shipped_has_seen"] == 0.5
+    assert "learnt from 50.0% of these pairs" in out
+
+
+def test_the_ranker_that_ships_says_which_pairs_it_has_learnt_from():
+    made = load_model()["made"]
+    assert len(set(made["pairs_seen"])) == made["pairs"]
+
+
+def test_a_learnt_order_is_named_with_the_rankers_version():
+    assert ranker_name("path_degree_product") == "path_degree_product"
+    assert ranker_name("learned") == f"learned/{load_model()['made']['version']}"
 
 
 def test_a_folder_that_is_not_there_to_write_to_is_told_before_anything_is_learnt(capsys):

@@ -1,12 +1,14 @@
 """How well paths tell the right option from the wrong ones: figures that a hand can check."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
 from conf.config import PathsConfig
 from kg_spark.paths.composition import composition
 from kg_spark.paths.csr import Index
-from kg_spark.paths.separation import Pairs, read_pairs, separation
+from kg_spark.paths.separation import Pairs, read_options, read_pairs, separation
 from tests.kg_spark.path_graphs import Edge, index_of, name
 
 CARRIES, ENDS = 0, 1
@@ -38,8 +40,8 @@ def pairs(index: Index) -> Pairs:
     links = [{"question_id": "one", "side": side, "option_key": k, "node_id": name(node)} for side, k, node in ends]
     # Node 6 is too general to start a path.
     nodes = [{"node_id": name(number), "generic": number == 6} for number in range(7)]
-    tables = [pa.Table.from_pylist(rows) for rows in (questions, questions, links, nodes)]
-    return read_pairs(*tables, index=index)
+    tables = [pa.Table.from_pylist(rows) for rows in (questions, links, nodes)]
+    return read_pairs(read_options(tables[0], tables[0]).rows, *tables[1:], index=index)
 
 
 def test_the_right_option_is_compared_with_the_wrong_ones_of_its_question(index: Index, pairs: Pairs) -> None:
@@ -60,3 +62,16 @@ def test_the_classes_of_paths_are_counted_under_both_semantics(index: Index, pai
     assert shares["any", "refused", "place, taxon, likeness or contraindication inside"] == 1.0
     assert shares["any", "refused", "none of these"] == 0.0
     assert shares["clinical", "kind", "causal"] == 0.0  # no path is left
+
+
+def test_a_contraindication_is_no_therapy(index: Index, pairs: Pairs) -> None:
+    told = {"kind": "therapeutic", "polarity": "contraindicated"}
+    relations = [
+        {**relation, **(told if code == ENDS else {})} for code, relation in enumerate(index.manifest.relations)
+    ]
+    forbidden = replace(index, manifest=replace(index.manifest, relations=relations))
+    shares = composition(pairs, forbidden, PathsConfig())
+    assert {s.name: s.share for s in shares if (s.semantics, s.group) == ("any", "kind")} == {
+        "causal": 1.0,
+        "contraindication": 1.0,
+    }

@@ -1,0 +1,75 @@
+"""cases: what a model is shown, and in which order."""
+
+from itertools import pairwise
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from conf.config import CasesConfig
+from conf.tables import EDGES, NODES, PATHS, QUESTIONS, SCREENED, Table
+from kg_spark.columns import struct_type
+from kg_spark.stages import build_cases
+
+START = "N:start"
+
+
+def path(node: str, target: str, *, rank: int, cost: int, score: float) -> dict[str, Any]:
+    """Two hops over `node`; edges are named by their ends."""
+    nodes = [START, node, target]
+    return {
+        "path_id": node,
+        "nodes": nodes,
+        "edges": [[f"{a}>{b}"] for a, b in pairwise(nodes)],
+        "forward": [[True], [True]],
+        "hops": 2,
+        "cost": cost,
+        "rank": rank,
+        "score": score,
+    }
+
+
+def shown(spark: SparkSession, pairs: dict[str, list[dict[str, Any]]], **config: int) -> list[list[str]]:
+    """path_ids by pair as the only case shows them; every target is one of the answer's."""
+    key = {"question_id": "q", "side": "answer", "option_key": "", "source": START}
+    paths = [{**key, "target": target, "paths": found, "kg_version": "v"} for target, found in pairs.items()]
+    every = [one for found in pairs.values() for one in found]
+    nodes = {node for one in every for node in one["nodes"]}
+    edges = {(*edge.split(">"), edge) for one in every for [edge] in one["edges"]}
+    cases = build_cases.run(
+        frame(spark, SCREENED, [{"question_id": "q", "flags": []}]),
+        frame(spark, QUESTIONS, [{"question_id": "q", "question": "?", "options": [], "answer": "a", "flags": []}]),
+        frame(spark, PATHS, paths),
+        frame(spark, NODES, [{"node_id": node, "name": node} for node in sorted(nodes)]),
+        frame(
+            spark,
+            EDGES,
+            [
+                {"edge_id": i, "src": a, "dst": b, "relation": "r", "phrase": "p", "inverse_phrase": "ip"}
+                for a, b, i in sorted(edges)
+            ],
+        ),
+        config=CasesConfig(**config),
+    ).tables["cases"]
+    [case] = cases.collect()
+    return [[one.path_id for one in pair.paths] for pair in case.pairs]
+
+
+def frame(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
+    """Rows of a table; what they lack is null."""
+    schema = struct_type(table.schema)
+    return spark.createDataFrame([{**dict.fromkeys(schema.names), **row} for row in rows], schema)
+
+
+def test_a_case_keeps_the_order_of_the_ranker_not_of_the_cost(spark: SparkSession) -> None:
+    learnt = [
+        path("dear", "T", rank=1, cost=9, score=2.0),
+        path("mid", "T", rank=2, cost=5, score=1.0),
+        path("cheap", "T", rank=3, cost=1, score=-1.0),
+    ]
+    assert shown(spark, {"T": learnt}, max_paths=2) == [["dear", "mid"]]
+
+
+def test_each_pairs_best_comes_before_any_pairs_second_then_by_score(spark: SparkSession) -> None:
+    weak = [path("a1", "A", rank=1, cost=1, score=0.5), path("a2", "A", rank=2, cost=2, score=0.25)]
+    strong = [path("b1", "B", rank=1, cost=9, score=3.0), path("b2", "B", rank=2, cost=9, score=2.0)]
+    assert shown(spark, {"A": weak, "B": strong}, max_paths=3) == [["b1", "b2"], ["a1"]]
