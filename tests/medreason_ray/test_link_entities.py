@@ -354,7 +354,7 @@ def test_links_do_not_depend_on_batches_or_order() -> None:
     one, other = link(rows, 1), link(rows[::-1], 64)
     written = as_rows(one)
     assert written == as_rows(other)
-    assert (one.units_in, one.merged) == (other.units_in, other.merged) == (6 * 202 + 7, {"same_node": 6 * 199 + 1})
+    assert (one.units_in, one.merged) == (other.units_in, other.merged) == (6 * 202 + 9, {"same_node": 6 * 199 + 1})
     rejected = {("mention", "GENERIC_NODE"): len(written["rejects"])}
     check_row_law(step("link_entities"), one, len(written["links"]), rejected)
     assert len(written["mentions"]) == one.units_in
