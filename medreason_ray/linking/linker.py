@@ -109,15 +109,33 @@ class Linker:
         read = [self._read(text, each) for each in extracted]
         if side != "question":
             named = self._of_option(text, alone=not read)
-            return apart([*named, *read]) if read else (named, 0)
+            return self._apart([*named, *read]) if read else (named, 0)
         measured = numbers.measured(text)
         named = [_mention(each) for each in self._named(text) if not _overlaps(each.start, each.end, measured)]
         unmeasured = [each for each in read if not _overlaps(each.start, each.end, measured)]
-        kept, overlapped = apart([*named, *unmeasured]) if unmeasured else (named, 0)
+        kept, overlapped = self._apart([*named, *unmeasured]) if unmeasured else (named, 0)
         found = sorted([*map(_mention, self._findings(text)), *kept], key=_start)
         said = assertions(text, [(each.start, each.end) for each in found])
         asserted = [replace(each, assertion=label) for each, label in zip(found, said, strict=True)]
         return asserted, overlapped + len(read) - len(unmeasured)  # a measurement is read by its rule alone
+
+    def _apart(self, found: list[Mention]) -> tuple[list[Mention], int]:
+        """The mentions that stand, from left to right, and how many gave way to one that they overlap.
+
+        An exact name of the dictionary stands, then what may be linked, then the longer, and of equals the dictionary's.
+        """
+        kept: list[Mention] = []
+        for each in sorted(found, key=self._weight):
+            place = bisect_left(kept, each.start, key=_start)
+            is_behind = place == 0 or kept[place - 1].end <= each.start
+            if is_behind and (place == len(kept) or each.end <= kept[place].start):
+                kept.insert(place, each)
+        return kept, len(found) - len(kept)
+
+    def _weight(self, each: Mention) -> tuple[bool, bool, int, bool, int]:
+        exact = each.extractor == DICTIONARY and each.candidates[0].method == EXACT
+        linkable = each.decided or (self._config.choice == MODEL and bool(each.candidates))
+        return not exact, not linkable, each.start - each.end, each.extractor == MODEL, each.start
 
     def _read(self, text: str, each: Extracted) -> Mention:
         """A stretch that a model named, with the nodes that bear that name within its type, else those near it."""
@@ -209,27 +227,8 @@ def _overlaps(start: int, end: int, others: list[tuple[int, int]]) -> bool:
     return any(first < end and start < last for first, last in others)
 
 
-def apart(found: list[Mention]) -> tuple[list[Mention], int]:
-    """The mentions that stand, from left to right, and how many gave way to one that they overlap.
-
-    An exact name of the dictionary stands, then what has candidates, then the longer, and of equals the dictionary's.
-    """
-    kept: list[Mention] = []
-    for each in sorted(found, key=_weight):
-        place = bisect_left(kept, each.start, key=_start)
-        is_behind = place == 0 or kept[place - 1].end <= each.start
-        if is_behind and (place == len(kept) or each.end <= kept[place].start):
-            kept.insert(place, each)
-    return kept, len(found) - len(kept)
-
-
 def _start(each: Mention) -> int:
     return each.start
-
-
-def _weight(each: Mention) -> tuple[bool, bool, int, bool, int]:
-    exact = each.extractor == DICTIONARY and each.candidates[0].method == EXACT
-    return not exact, not each.candidates, each.start - each.end, each.extractor == MODEL, each.start
 
 
 def _mention(span: Span) -> Mention:
