@@ -5,6 +5,7 @@ of which nothing is in the graph. Flags close nothing. The first reason in that 
 """
 
 import re
+from collections.abc import Iterator
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -65,7 +66,19 @@ def run(questions: DataFrame, mentions: DataFrame, links: DataFrame, *, purpose:
         tables={"screened": judged.where("reason is null").select("question_id", "answer_coverage", _flags())},
         units_in=judged.count(),
         rejects=closed,
+        notices=tuple(_answers_by_dataset(judged)),
     )
+
+
+def _answers_by_dataset(judged: DataFrame) -> Iterator[str]:
+    """A line a dataset: how much of its answers the graph knows, closed questions included."""
+    linked = F.coalesce("answer_linked", F.lit(False)).cast("double")
+    whole = (F.col("answer_coverage") == 1).cast("double")
+    shares = judged.groupBy("dataset").agg(
+        F.count("*").alias("n"), F.avg(linked).alias("linked"), F.avg(whole).alias("whole")
+    )
+    for row in shares.orderBy("dataset").collect():
+        yield f"{row.dataset}: {row.n:,} answers, {row.linked:.0%} name a node, {row.whole:.0%} wholly"
 
 
 _SPANS = "array<struct<start:int,end:int>>"

@@ -8,6 +8,7 @@ or to a model's spans. Everything on the question side gets an assertion.
 Source: MedReason (arXiv:2504.00993): names by a model, exact match, nearest by embedding (k 10, floor 0.7), choice above 0.85.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,9 +26,21 @@ from medreason_ray.linking.neighbours import METHOD, Neighbour, Neighbours, Node
 DICTIONARY, RULE, WHOLE, MODEL = "dictionary", "rule", "whole", "model"
 PRESENT = "present"
 FINDINGS = ("effect/phenotype", "disease")
-_LONGEST = (
-    120  # characters of a text that may be one name; the longest of Hetionet has 190, one in a thousand more than 120
+# "Heart sounds" and "liver enzymes" speak of what is examined, not of the organ; "sodium" is a drug where it is given.
+_EXAMINED = re.compile(
+    r"(?i)\s+(?:sounds?|rates?|rhythm|functions?|enzymes?|exam(?:ination)?|tests?|biops\w+|transplant\w*|sizes?|counts?|levels?)\b"
 )
+_ANALYTES = frozenset(
+    canonical_name(name)
+    for name in ("calcium", "chloride", "cholesterol", "copper", "creatinine", "estradiol", "glucose", "iron", "magnesium",
+                 "phosphate", "potassium", "sodium", "testosterone", "urea")
+)  # fmt: skip
+_GIVEN = re.compile(
+    r"(?i)\b(?:given|gives?|administ\w+|infus\w+|supplement\w*|tablets?|pills?|takes?|taking|took|treated|treatment|ingest\w*|intake"
+    r"|inject\w*|intravenous\w*|IV|oral\w*|therap\w+|prescri\w+|started)\b"
+)
+_NEAR = 40
+_LONGEST = 120  # characters of a text that may be one name: 7 of 10,000 of Hetionet's are longer, up to 193
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,12 +220,19 @@ class Linker:
         )
 
     def _named(self, text: str) -> list[Span]:
-        """The names in a text that the dictionary is to find; one that is a mere measurement names nothing."""
+        """The names in a text that the dictionary is to find; one that is merely measured or examined names nothing."""
         if self._config.extractor == MODEL:
             return []
-        return [
-            span for span in self._names.spans(text) if canonical_name(text[span.start : span.end]) not in self._bare
-        ]
+        return [span for span in self._names.spans(text) if not self._is_measured(text, span)]
+
+    def _is_measured(self, text: str, span: Span) -> bool:
+        name = canonical_name(text[span.start : span.end])
+        if name in self._bare:
+            return True
+        if span.candidates[0].type == "anatomy":
+            return _EXAMINED.match(text, span.end) is not None
+        around = text[max(0, span.start - _NEAR) : span.end + _NEAR]
+        return name in _ANALYTES and not _GIVEN.search(around)
 
     def _findings(self, text: str) -> Iterator[Span]:
         """Abnormal numbers whose finding the graph knows."""

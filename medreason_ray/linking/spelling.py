@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from rapidfuzz.distance import OSA
 
-_MIN_CHARS = 7  # "gastric" and "gastritis" differ by more; of words of 6 letters one in nine has a neighbour
+_MIN_CHARS = 7  # a letter off another word of Hetionet's and DrugMechDB's names: of 5 letters 50 %, 6: 25, 7: 15, 8: 10
 _PREFIXES = {"macro", "micro"}
 _MAX_CHARS = 40  # what is left of a word grows with its square
 

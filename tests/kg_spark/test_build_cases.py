@@ -90,6 +90,8 @@ def test_each_pairs_best_comes_before_any_pairs_second_then_by_score(spark: Spar
 def test_what_the_question_denies_is_told_beside_the_paths(spark: SparkSession) -> None:
     links = [("question", START, "present"), ("question", "N:a", "absent"), ("question", "N:b", "family")]
     links.append(("option", "N:t", "absent"))
-    pairs = {"N:t": [path(node, "N:t", rank=n, cost=n, score=-float(n)) for n, node in enumerate(("N:a", "N:b"), start=1)]}
+    pairs = {
+        "N:t": [path(node, "N:t", rank=n, cost=n, score=-float(n)) for n, node in enumerate(("N:a", "N:b"), start=1)]
+    }
     told = [(each.name, each.assertion) for each in case_of(spark, pairs, links).negatives]
     assert told == [("N:a", "absent"), ("N:b", "family")]
