@@ -233,15 +233,24 @@ class LinksConfig:
     min_chars: int = option(3, low=1)
     """Shortest name that matches; gene symbols apart, which match in their own case."""
 
+    extractor: Literal["dictionary", "model", "both"] = "dictionary"
+    """Who finds mentions. dictionary: the names of the graph; model: `engine`, each mention with one of the graph's types; both:
+    their union, where an exact name wins, else the longer. Abnormal numbers are read by rule whatever stands here."""
+
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
 
-    choice: Literal["typo", "score"] = "typo"
+    choice: Literal["typo", "score", "model"] = "typo"
     """When the nearest node of an answer or option that no name covers is linked. typo: when the text is its name, misspelt;
     score: from `accept` on, MedReason's rule, which takes a wrong node for 78 % of the processes and 13 % of the findings
-    whose own node the graph lacks (typo: at most 1.4 %)."""
+    whose own node the graph lacks (typo: at most 1.4 %); model: `engine` is shown the candidates and picks one or none."""
 
     accept: float = option(0.85, low=0.0, high=1.0)
     """Under score: the least score that is linked (MedReason: 0.85)."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether linking asks a model, so that `engine` counts."""
+        return self.extractor != "dictionary" or self.choice == "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

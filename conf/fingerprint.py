@@ -27,18 +27,21 @@ def fingerprint(step: Step, config: Any, inputs: Mapping[str, str]) -> str:
 
     Args:
         step: the step.
-        config: the whole Config; only `step.config` counts.
+        config: the whole Config; only `step.config` counts, and `engine` where the step asks.
         inputs: fingerprint of each table that the step reads.
 
     Raises:
         ConfigError: a file that the config names does not exist or cannot be read.
     """
+    asks = bool(step.asks_if) and _get(config, step.asks_if)
+    sections = (*step.config, "engine") if asks else step.config
+    bundled = (*step.resources, *step.prompts) if asks else step.resources
     facts = {
         "step": step.name,
         "code": step.code,
         "inputs": dict(sorted(inputs.items())),
-        "config": {name: _value(_get(config, name), name) for name in step.config},
-        "resources": {name: resource_digest(name) for name in step.resources},
+        "config": {name: _value(_get(config, name), name) for name in sections},
+        "resources": {name: resource_digest(name) for name in bundled},
         "schemas": {name: TABLES[name].version for name in step.writes},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

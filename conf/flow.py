@@ -27,6 +27,11 @@ class Step:
     config: tuple[str, ...]
     resources: tuple[str, ...] = ()
     """Bundled files the result follows from, as package/path."""
+    asks_if: str = ""
+    """A config property that says whether the step asks a model. Only where it does, `engine` and `prompts` count: another
+    engine must not link anew what names alone have linked."""
+    prompts: tuple[str, ...] = ()
+    """Bundled prompts of a step that may ask."""
     code: int = 1
 
 
@@ -61,7 +66,7 @@ FLOW = (
         name="link_entities",
         engine="ray",
         job="link_entities",
-        doc="questions, nodes -> mentions -> links",
+        doc="questions, nodes (-> replies) -> mentions -> links",
         reads=("questions", "nodes"),
         writes=("mentions", "links"),
         unit="mention",
@@ -74,6 +79,8 @@ FLOW = (
             "medreason_ray/linking/numbers.yaml",
             "medreason_ray/linking/synonyms.txt",
         ),
+        asks_if="links.asks",
+        prompts=("medreason_ray/stages/extract_mentions.md", "medreason_ray/stages/choose_nodes.md"),
         code=2,
     ),
     Step(

@@ -194,14 +194,18 @@ MENTIONS = Table(
         column("text", TEXT, "the span as written"),
         column("start", I32, "first character, from 0"),
         column("end", I32, "behind the last character"),
-        column("type", TEXT, "canonical type of the best candidate"),
+        column("type", TEXT, "canonical type of the best candidate; without candidates the one that the model gave"),
         column(
             "assertion",
             TEXT,
             "present, absent, family, past, hypothetical, other; of an answer or option always present",
         ),
         column("extractor", TEXT, "dictionary, rule (abnormal numbers), whole (an answer's whole text) or model"),
-        column("candidates", pa.list_(CANDIDATE), "nodes that bear the name, best first"),
+        column(
+            "candidates",
+            pa.list_(CANDIDATE),
+            "nodes that bear the name or are near it, best or chosen first; may be empty",
+        ),
     ),
 )
 

@@ -1,8 +1,9 @@
-"""Job 3 of 7 (Ray): questions, nodes -> mentions -> links."""
+"""Job 3 of 7 (Ray): questions, nodes (-> replies) -> mentions -> links."""
 
 from functools import partial
 
 from jobs._run import Run, run_job
+from medreason_ray.ledger import Ledger
 from medreason_ray.linking.vectors import node_vectors
 from medreason_ray.stages import link_entities
 
@@ -20,6 +21,8 @@ def main(run: Run) -> None:
         config=config.links,
         batch_rows=config.ray.batch_rows,
         vectors_of=vectors,
+        ledger=Ledger(run.lake.uri("replies"), run.lake.storage_options),
+        engine=config.engine,
     )
 
 

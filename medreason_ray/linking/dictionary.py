@@ -83,6 +83,10 @@ class Candidate:
     """A gene symbol that is clinical shorthand too (CAD, CRP): it counts where genes are spoken of."""
     score: float = 1.0
     """1 where the method is certain."""
+    name: str = ""
+    """The node's name where the method leaves a choice; else empty."""
+    typo: bool = False
+    """The text is that name, misspelt."""
     side_effect: bool = False
     """From a vocabulary of adverse effects: it comes behind other findings of the name unless one is spoken of."""
 
@@ -170,7 +174,7 @@ def _names(nodes: pa.Table, min_chars: int) -> Iterator[tuple[str, int, Candidat
         for node in batch.to_pylist():
             spelled = [(node["name"], EXACT), *((each, SYNONYM) for each in node["synonyms"] or ())]
             keyed = [(canonical_name(name), name, method, min_chars) for name, method in spelled if name]
-            known = wordings.get(_family(node["type"] or ""), {})
+            known = wordings.get(family(node["type"] or ""), {})
             more = {word: None for key, *_ in keyed for word in known.get(key, ())}
             # What a lexicon lists on purpose may be as short as "MI".
             keyed += [(canonical_name(word), word, SYNONYM, min(min_chars, _SYMBOL_MIN_CHARS)) for word in more]
@@ -202,13 +206,13 @@ def _wordings() -> dict[str, dict[str, tuple[str, ...]]]:
         for group in groups:
             for word in group:
                 others = tuple(each for each in group if each != word)
-                known = found.setdefault(_family(kind), {})
+                known = found.setdefault(family(kind), {})
                 known[canonical_name(word)] = known.get(canonical_name(word), ()) + others
     return found
 
 
-def _family(kind: str) -> str:
-    """Sources differ in what they call a disease and what a finding: one lexicon serves both."""
+def family(kind: str) -> str:
+    """The types that count as one: sources differ in what they call a disease and what a finding."""
     return _FAMILIES.get(kind, kind)
 
 

@@ -33,6 +33,7 @@ class Neighbour:
     """A node near a name."""
 
     node_id: str
+    name: str
     type: str
     score: float
     """The better of the two below, in [-1, 1]; six digits."""
@@ -78,7 +79,8 @@ class Neighbours:
         self._vectors = nodes.vectors
         self._ids = nodes.nodes["node_id"].to_pylist()
         self._types = nodes.nodes["type"].to_pylist()
-        self._keys = [name_key(name) for name in nodes.nodes["name"].to_pylist()]
+        self._names = nodes.nodes["name"].to_pylist()
+        self._keys = [name_key(name) for name in self._names]
         self._known = frozenset(word for key in self._keys for word in words(key))
         self._slices = _slices(nodes.nodes["type"])
 
@@ -124,6 +126,7 @@ class Neighbours:
         return [
             Neighbour(
                 node_id=self._ids[row],
+                name=self._names[row],
                 type=self._types[row],
                 score=float(score),
                 cosine=round(float(cosine), _PLACES),

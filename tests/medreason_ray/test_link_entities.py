@@ -23,7 +23,7 @@ from medreason_ray.linking.lexicon import synonym_groups
 from medreason_ray.linking.linker import Linker
 from medreason_ray.linking.vectors import in_memory
 from medreason_ray.stages import link_entities
-from medreason_ray.stages.link_entities import link_question
+from medreason_ray.stages.link_question import link_question
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 Row = dict[str, Any]
