@@ -21,6 +21,11 @@ def file_option(default: str | None = None) -> Any:
     return field(default=default, metadata={"file": True})
 
 
+def folder_option(default: str) -> Any:
+    """A field that may name a local folder: its files count by name and content, wherever it lies; else the text counts."""
+    return field(default=default, metadata={"folder": True})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LakeConfig:
     """Where the tables lie."""
@@ -203,8 +208,8 @@ class EmbeddingConfig:
     encoder: Literal["none", "hashing", "sentence-transformers"] = "hashing"
     """hashing: n-grams of characters, no model; sentence-transformers: `model` (extra `embeddings`); none: names alone."""
 
-    model: str = ""
-    """Folder or hub name of a sentence-transformers model; a folder counts by its content in node_vectors."""
+    model: str = folder_option("")
+    """Folder or hub name of a sentence-transformers model; a folder counts by its content, not by where it lies."""
 
     top_k: int = option(10, low=1, high=1000)
     """Nodes kept for a name (MedReason: 10)."""

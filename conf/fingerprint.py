@@ -71,10 +71,22 @@ def _value(value: Any, key: str) -> Any:
 
 def _field(section: Any, each: Field[Any], key: str) -> Any:
     value, name = getattr(section, each.name), f"{key}.{each.name}"
+    if each.metadata.get("folder") and value and Path(value).is_dir():
+        return folder_digest(Path(value))
     if not each.metadata.get("file"):
         return _value(value, name)
     paths = value if isinstance(value, list) else [value] if value else []
     return [f"{Path(path).name}:{file_digest(path, name)}" for path in paths]
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 of a local folder's files: their places in it and their contents."""
+    digest = hashlib.sha256()
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def file_digest(path: str, key: str) -> str:

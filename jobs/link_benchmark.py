@@ -22,6 +22,10 @@ def main(run: Run) -> None:
     """
     if not run.config.data:
         raise ConfigError("data= is missing: name the folder with hetionet/, drugmechdb/ and qa/")
+    if run.config.links.asks:
+        raise ConfigError(
+            "links.extractor and links.choice may not ask a model here: the benchmark scores names, rules and typos"
+        )
     data = Path(run.config.data)
     nodes = read_graph(data)
     method = run.config.links.embedding.encoder

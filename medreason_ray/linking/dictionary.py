@@ -255,14 +255,39 @@ def _fitting(candidates: Iterable[Candidate], text: str, start: int, end: int) -
 
 
 def _with_abbreviations(text: str, spans: list[Span]) -> list[Span]:
-    """The spans, and those of abbreviations whose long form is one of them; such an abbreviation means nothing else."""
+    """The spans, and those of abbreviations whose long form is one of them; such an abbreviation means nothing else.
+
+    The first definition counts. A word of English, such as "As", is one only in its parenthesis.
+    """
+    by_end = {span.end: span for span in spans}
+    meant: dict[str, tuple[Candidate, ...]] = {}
     for definition in definitions(text):
-        long = [each for each in spans if definition.start <= each.start and each.end == definition.end]
-        if not long:
-            continue
-        meant = tuple(replace(each, method=SYNONYM) for each in long[0].candidates)
-        found = re.finditer(rf"(?<!\w){re.escape(definition.short)}(?!\w)", text)
-        short = [Span(start=each.start(), end=each.end(), candidates=meant) for each in found]
-        apart = [each for each in spans if not any(each.start < s.end and s.start < each.end for s in short)]
-        spans = sorted([*apart, *short], key=lambda span: span.start)
-    return spans
+        long = by_end.get(definition.end)
+        if long and definition.start <= long.start and definition.short not in meant:
+            meant[definition.short] = tuple(replace(each, method=SYNONYM) for each in long.candidates)
+    if not meant:
+        return spans
+    words = "|".join(map(re.escape, sorted(meant, key=len, reverse=True)))
+    short = [
+        Span(start=found.start(), end=found.end(), candidates=meant[found.group()])
+        for found in re.finditer(rf"(?<!\w)(?:{words})(?!\w)", text)
+        if _abbreviates(text, found)
+    ]
+    return _without_overlaps(spans, short)
+
+
+def _abbreviates(text: str, found: re.Match[str]) -> bool:
+    if _NOT_BEFORE.search(text[max(0, found.start() - 6) : found.start()]):
+        return False
+    return canonical_name(found.group()) not in english_words()[0] or text[found.start() - 1 : found.start()] == "("
+
+
+def _without_overlaps(spans: list[Span], better: list[Span]) -> list[Span]:
+    """Both in order, less those of `spans` that touch one of `better`; neither overlaps itself."""
+    kept, place = list(better), 0
+    for span in spans:
+        while place < len(better) and better[place].end <= span.start:
+            place += 1
+        if place == len(better) or span.end <= better[place].start:
+            kept.append(span)
+    return sorted(kept, key=lambda span: span.start)

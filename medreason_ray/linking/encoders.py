@@ -9,7 +9,6 @@ bit on any machine and in any batch. A model's vectors agree over batches to 1e-
 Source: Weinberger et al. 2009 (feature hashing with signs).
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conf.config import EmbeddingConfig
+from conf.fingerprint import folder_digest
 from conf.identity import name_key
 from conf.outcome import ConfigError
 from medreason_ray.linking.nearest import Vectors
@@ -75,13 +75,7 @@ def encoder_id(config: EmbeddingConfig) -> str:
     folder = Path(config.model)
     if not folder.is_dir():
         return f"{config.encoder}:{config.model}"
-    content = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in {".json", ".txt", ".safetensors", ".bin", ".model"} and path.is_file():
-            content.update(path.relative_to(folder).as_posix().encode())
-            with path.open("rb") as file:
-                content.update(hashlib.file_digest(file, "sha256").digest())
-    return f"{config.encoder}:{folder.name}@{content.hexdigest()[:16]}"
+    return f"{config.encoder}:{folder.name}@{folder_digest(folder)[:16]}"
 
 
 def rarity_of(names: Iterable[str]) -> Rarity:

@@ -135,6 +135,18 @@ def test_an_abbreviation_means_what_the_text_says() -> None:
     assert [each.candidates[0].node_id for each in spans] == ["Pulmonary embolism"] * 4
 
 
+def test_an_english_word_and_its_negation_are_no_abbreviation() -> None:
+    words = dictionary(("arsenic", "chemical"), ("Hodgkin lymphoma", "disease"))
+    assert found(words, "arsenic (As). As she drank, Hodgkin lymphoma (HL); non-HL") == [
+        "arsenic", "As", "Hodgkin lymphoma", "HL",
+    ]  # fmt: skip
+
+
+def test_many_definitions_are_read_in_linear_time() -> None:
+    words = dictionary(("deep vein thrombosis", "disease"))
+    assert len(found(words, "deep vein thrombosis (DVT) " * 3_000)) == 6_000
+
+
 def test_shorthand_is_a_gene_where_genes_are_spoken_of() -> None:
     words = dictionary(("CAD", "gene/protein"), ("x1", "drug"))
     assert found(words, "a history of CAD. x1 x1 x1 x1 x1 x1 x1 x1 x1 x1 x1 x1 a CAD mutation")[-1] == "CAD"
