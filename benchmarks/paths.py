@@ -10,8 +10,8 @@ the graph. graphframes: the step with the other engine, on Hetionet and on the d
 which it gives what csr gives.
 
 What runs on one core is timed by that process's CPU clock (unit pairs/CPU s), ours and the peers' alike: beside other
-work the wall clock of the same 20,000 pairs swung between 8,490 and 16,280 pairs/s, the CPU clock between 21,440 and
-22,880; other processes saw 16,600 to 21,100. Spark and GraphFrames are timed by the wall clock. Time it on an idle machine.
+work the wall clock of the same 20,000 pairs swung between 8,490 and 16,280 pairs/s. Spark and GraphFrames are timed by the
+wall clock. Time it on an idle machine.
 
 Each part runs in a process of its own, so that peak_mb is its own; `ratio` is ours over the peer's. quick=true draws a
 graph a fiftieth of the size. work=folder keeps the graphs and the lake, which are otherwise removed.
@@ -60,7 +60,7 @@ class Bench:
 
     def kernel(self) -> tuple[dict[str, float], float, int]:
         """The rate at slack 0, the middle of three processes; peak_mb and how many pairs."""
-        size = 20_000 // self.few
+        size = 100_000 // self.few
         if self._kernel is None:
             runs = [apart(path_search.rate, self.graph(), size, 0, one_core=True) for _ in range(3)]
             self._kernel = sorted(runs, key=lambda run: run[0]["pairs_s"])[1]

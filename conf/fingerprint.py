@@ -27,18 +27,21 @@ def fingerprint(step: Step, config: Any, inputs: Mapping[str, str]) -> str:
 
     Args:
         step: the step.
-        config: the whole Config; only `step.config` counts.
+        config: the whole Config; only `step.config` counts, and `engine` where the step asks.
         inputs: fingerprint of each table that the step reads.
 
     Raises:
         ConfigError: a file that the config names does not exist or cannot be read.
     """
+    asks = bool(step.asks_if) and _get(config, step.asks_if)
+    sections = (*step.config, "engine") if asks else step.config
+    bundled = (*step.resources, *step.prompts) if asks else step.resources
     facts = {
         "step": step.name,
         "code": step.code,
         "inputs": dict(sorted(inputs.items())),
-        "config": {name: _value(_get(config, name), name) for name in step.config},
-        "resources": {name: resource_digest(name) for name in step.resources},
+        "config": {name: _value(_get(config, name), name) for name in sections},
+        "resources": {name: resource_digest(name) for name in bundled},
         "schemas": {name: TABLES[name].version for name in step.writes},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -68,10 +71,22 @@ def _value(value: Any, key: str) -> Any:
 
 def _field(section: Any, each: Field[Any], key: str) -> Any:
     value, name = getattr(section, each.name), f"{key}.{each.name}"
+    if each.metadata.get("folder") and value and Path(value).is_dir():
+        return folder_digest(Path(value))
     if not each.metadata.get("file"):
         return _value(value, name)
     paths = value if isinstance(value, list) else [value] if value else []
     return [f"{Path(path).name}:{file_digest(path, name)}" for path in paths]
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 of a local folder's files: their places in it and their contents."""
+    digest = hashlib.sha256()
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def file_digest(path: str, key: str) -> str:

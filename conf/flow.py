@@ -27,6 +27,11 @@ class Step:
     config: tuple[str, ...]
     resources: tuple[str, ...] = ()
     """Bundled files the result follows from, as package/path."""
+    asks_if: str = ""
+    """A config property that says whether the step asks a model. Only where it does, `engine` and `prompts` count: another
+    engine must not link anew what names alone have linked."""
+    prompts: tuple[str, ...] = ()
+    """Bundled prompts of a step that may ask."""
     code: int = 1
 
 
@@ -61,14 +66,22 @@ FLOW = (
         name="link_entities",
         engine="ray",
         job="link_entities",
-        doc="questions, nodes -> mentions -> links",
+        doc="questions, nodes (-> replies) -> mentions -> links",
         reads=("questions", "nodes"),
         writes=("mentions", "links"),
         unit="mention",
         unit_table="links",
         unit_key=("question_id", "side", "option_key", "node_id"),
         config=("links",),
-        resources=("medreason_ray/linking/english_words.txt",),
+        resources=(
+            "medreason_ray/linking/assertion.yaml",
+            "medreason_ray/linking/english_words.txt",
+            "medreason_ray/linking/numbers.yaml",
+            "medreason_ray/linking/synonyms.txt",
+        ),
+        asks_if="links.asks",
+        prompts=("medreason_ray/stages/extract_mentions.md", "medreason_ray/stages/choose_nodes.md"),
+        code=2,
     ),
     Step(
         name="screen_questions",
@@ -81,6 +94,7 @@ FLOW = (
         unit_table="screened",
         unit_key=("question_id",),
         config=("release.purpose",),
+        code=2,
     ),
     Step(
         name="find_paths",
@@ -100,8 +114,8 @@ FLOW = (
         name="build_cases",
         engine="spark",
         job="find_paths",
-        doc="screened, questions, paths, nodes, edges -> cases",
-        reads=("screened", "questions", "paths", "nodes", "edges"),
+        doc="screened, questions, links, paths, nodes, edges -> cases",
+        reads=("screened", "questions", "links", "paths", "nodes", "edges"),
         writes=("cases",),
         unit="question",
         unit_table="cases",
@@ -150,7 +164,7 @@ def step(name: str) -> Step:
 
 
 def writer(table: str) -> Step | None:
-    """The step that writes a table; None for `replies` and `rejects`, which many do."""
+    """The step that writes a table; None for `replies` and `rejects`, which many do, and `node_vectors`."""
     return _WRITER.get(table)
 
 

@@ -48,6 +48,10 @@ class Reason(StrEnum):
 
     # mentions
     GENERIC_NODE = "the node is too general to start or end a path"
+    NO_LINK = "no node of the graph is near enough to what is mentioned"
+    INVENTED_SPAN = "the reply names a text that does not stand where it says"
+    UNSHOWN_TYPE = "the reply names a type of node that was not shown"
+    UNSHOWN_CANDIDATE = "the reply picks a candidate that was not shown"
 
     # questions
     ANSWER_YES_NO_MAYBE = "the answer is yes, no or maybe: no path of a graph can lead to it"

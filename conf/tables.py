@@ -75,6 +75,9 @@ CASE_EDGE = pa.struct([("edge_id", TEXT), ("src", TEXT), ("relation", TEXT), ("d
 CASE_PATH = pa.struct(
     [("path_id", TEXT), ("text", TEXT), ("hops", I32), ("cost", I64), ("steps", pa.list_(pa.list_(I32)))]
 )
+NEGATIVE = pa.struct([pa.field("name", pa.string()), pa.field("assertion", pa.string())])
+"""A node's name; absent or family."""
+
 CASE_PAIR = pa.struct(
     [
         ("side", TEXT),
@@ -180,6 +183,7 @@ QUESTIONS = Table(
 
 MENTIONS = Table(
     name="mentions",
+    version=2,
     doc="Spans of text that may name a node.",
     key=("mention_id",),
     columns=(
@@ -190,15 +194,24 @@ MENTIONS = Table(
         column("text", TEXT, "the span as written"),
         column("start", I32, "first character, from 0"),
         column("end", I32, "behind the last character"),
-        column("type", TEXT, "canonical type of the best candidate"),
-        column("assertion", TEXT, "present, absent, family, past, hypothetical, other; null until asserted"),
-        column("extractor", TEXT, "dictionary or model"),
-        column("candidates", pa.list_(CANDIDATE), "nodes that bear the name, best first"),
+        column("type", TEXT, "canonical type of the best candidate; without candidates the one that the model gave"),
+        column(
+            "assertion",
+            TEXT,
+            "present, absent, family, past, hypothetical, other; of an answer or option always present",
+        ),
+        column("extractor", TEXT, "dictionary, rule (abnormal numbers), whole (an answer's whole text) or model"),
+        column(
+            "candidates",
+            pa.list_(CANDIDATE),
+            "nodes that bear the name or are near it, best or chosen first; may be empty",
+        ),
     ),
 )
 
 LINKS = Table(
     name="links",
+    version=2,
     doc="The nodes that a question, its answer and its other options are about.",
     key=("question_id", "side", "option_key", "node_id"),
     columns=(
@@ -208,8 +221,24 @@ LINKS = Table(
         column("node_id", TEXT, "nodes.node_id"),
         column("mention", TEXT, "the first span that names the node"),
         column("score", F64, "1 for an exact name or synonym"),
-        column("method", TEXT, "exact, synonym, rule, embedding, model or given"),
+        column("method", TEXT, "exact, synonym, spelling, rule, embedding, model or given"),
+        column("assertion", TEXT, "of its mentions on this side the one that says most: present first, absent last"),
         column("runner_up", TEXT, "node_id of the second best candidate; null where there is none"),
+    ),
+)
+
+NODE_VECTORS = Table(
+    name="node_vectors",
+    doc="The vectors of the nodes' names, made once for a graph and an encoder. Append-only; of equal keys any row counts.",
+    key=("node_id", "encoder", "kg_version"),
+    append_only=True,
+    partition_by=("kg_version",),
+    columns=(
+        column("node_id", TEXT, "nodes.node_id"),
+        column("type", TEXT, "nodes.type"),
+        column("encoder", TEXT, "what made the vector, with the digest of a model's files"),
+        column("kg_version", TEXT, "content digest of the graph: how rare an n-gram is follows from all its names"),
+        column("vector", pa.list_(pa.float32()), "unit length; all zeros where the name is blank"),
     ),
 )
 
@@ -247,6 +276,7 @@ PATHS = Table(
 
 CASES = Table(
     name="cases",
+    version=2,
     doc="One row a question with all that a model is shown.",
     key=("question_id",),
     columns=(
@@ -256,6 +286,7 @@ CASES = Table(
         column("answer_key", TEXT, "questions.answer_key"),
         column("answer", TEXT, "questions.answer"),
         column("flags", TEXTS, "screened.flags; NO_RIVAL where no other option has a path"),
+        column("negatives", pa.list_(NEGATIVE), "findings that the question denies, or ascribes to relatives, by name"),
         column("answer_margin", F64, "best score to the answer less best to any other option; null without options"),
         column(
             "pairs", pa.list_(CASE_PAIR), "pairs with their best paths; a path's steps number rows of `edges` from 0"
@@ -380,7 +411,7 @@ REJECTS = Table(
 TABLES = {
     table.name: table
     for table in (
-        NODES, EDGES, GRAPH_PROFILE, QUESTIONS, MENTIONS, LINKS, SCREENED, PATHS, CASES,
+        NODES, EDGES, GRAPH_PROFILE, QUESTIONS, NODE_VECTORS, MENTIONS, LINKS, SCREENED, PATHS, CASES,
         REPLIES, CHAINS, VERDICTS, CHECKS, RELEASE, REJECTS,
     )
 }  # fmt: skip

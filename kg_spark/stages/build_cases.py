@@ -1,4 +1,4 @@
-"""screened, questions, paths, nodes, edges -> cases: one row a question with all that a model is shown.
+"""screened, questions, links, paths, nodes, edges -> cases: one row a question with all that a model is shown.
 
 Ray streams this table and never joins, so names, phrases and sentences are written out here. An edge that several paths
 walk stands once, in `edges`, and the paths number it: with 120 paths a row stays under 30 kB.
@@ -9,18 +9,29 @@ from pyspark.sql import functions as F
 
 from conf.config import CasesConfig
 from conf.outcome import Outcome, Reason
+from conf.tables import CASES
+from kg_spark.columns import struct_type
+from kg_spark.stages.find_paths import NEGATIVE
 
 _PAIR = ("side", "option_key", "source", "target")
 
 
 def run(
-    screened: DataFrame, questions: DataFrame, paths: DataFrame, nodes: DataFrame, edges: DataFrame, *, config: CasesConfig
-) -> Outcome:  # fmt: skip
+    screened: DataFrame,
+    questions: DataFrame,
+    links: DataFrame,
+    paths: DataFrame,
+    nodes: DataFrame,
+    edges: DataFrame,
+    *,
+    config: CasesConfig,
+) -> Outcome:
     """Write the cases.
 
     Args:
         screened: the table; its questions are the units.
         questions: the table.
+        links: the table; what it says is absent or a relative's is told beside the paths.
         paths: the table.
         nodes: the table, for names.
         edges: the table, for phrases.
@@ -32,6 +43,9 @@ def run(
     asked = screened.join(questions.drop("flags"), "question_id")
     with_paths = (
         asked.join(pairs, "question_id").join(_edges(numbered), "question_id").join(_best(paths), "question_id")
+    )
+    with_paths = with_paths.join(_negatives(links, nodes), "question_id", "left").withColumn(
+        "negatives", F.coalesce("negatives", F.array().cast(struct_type(CASES.schema)["negatives"].dataType))
     )
     open_question = F.size("options") == 0
     own_best = F.col("best_answer")
@@ -49,6 +63,15 @@ def run(
             F.lit(Reason.NO_CASE.name).alias("reason"),
             F.substring("answer", 1, 200).alias("detail"),
         ),
+    )
+
+
+def _negatives(links: DataFrame, nodes: DataFrame) -> DataFrame:
+    """question_id, negatives: the names of what the question denies or ascribes to relatives, in order."""
+    denied = links.where(F.col("side") == "question").where(F.col("assertion").isin(*NEGATIVE))
+    named = denied.join(nodes.select("node_id", "name"), "node_id")
+    return named.groupBy("question_id").agg(
+        F.array_sort(F.collect_set(F.struct("name", "assertion"))).alias("negatives")
     )
 
 

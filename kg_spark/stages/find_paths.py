@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _PAIRS_PER_TASK = 2_000
 """A tenth of a second of search, and 30 MB of paths."""
 
+NEGATIVE = ("absent", "family")
+"""Assertions of what is no finding of the patient."""
+
 _GOAL = ("question_id", "side", "option_key", "target")
 
 
@@ -54,7 +57,7 @@ def run(
 
     Args:
         screened: question_id.
-        links: question_id, side, option_key, node_id.
+        links: question_id, side, option_key, node_id, assertion; what the question denies or a relative has starts no path.
         nodes: node_id, name, type, generic, number.
         edges: edge_id, src, dst, symmetric, cost and kg_spark.paths.csr.RELATION.
         config: how far and how wide.
@@ -139,7 +142,8 @@ def _pairs(screened: DataFrame, links: DataFrame, nodes: DataFrame, config: Path
     """PATHS' key, and keep: how many paths the pair may have."""
     generic = nodes.where("generic").select("node_id")
     ends = links.join(screened.select("question_id"), "question_id", "left_semi").join(generic, "node_id", "left_anti")
-    starts = ends.where("side = 'question'").select("question_id", F.col("node_id").alias("source")).distinct()
+    said = ends.where("side = 'question'").where(~F.coalesce("assertion", F.lit("")).isin(*NEGATIVE))
+    starts = said.select("question_id", F.col("node_id").alias("source")).distinct()
     goals = ends.where("side != 'question'").withColumnRenamed("node_id", "target")
     keep = F.when(F.col("side") == "answer", config.top_k).otherwise(config.option_top_k).cast("int")
     return starts.join(goals.select(*_GOAL).distinct(), "question_id").select(*PATHS.key, keep.alias("keep"))

@@ -5,6 +5,7 @@ of which nothing is in the graph. Flags close nothing. The first reason in that 
 """
 
 import re
+from collections.abc import Iterator
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -37,6 +38,7 @@ def run(questions: DataFrame, mentions: DataFrame, links: DataFrame, *, purpose:
     work = questions.where("role = 'work'")
     sides = (
         links.where("side in ('question', 'answer')")
+        .where("side = 'answer' or coalesce(assertion, '') not in ('absent', 'family')")
         .groupBy("question_id")
         .agg(
             F.max(F.col("side") == "question").alias("question_linked"),
@@ -61,10 +63,22 @@ def run(questions: DataFrame, mentions: DataFrame, links: DataFrame, *, purpose:
         F.coalesce(detail, F.substring("answer", 1, 200)).alias("detail"),
     )
     return Outcome(
-        tables={"screened": judged.where("reason is null").select("question_id", "answer_coverage", "flags")},
+        tables={"screened": judged.where("reason is null").select("question_id", "answer_coverage", _flags())},
         units_in=judged.count(),
         rejects=closed,
+        notices=tuple(_answers_by_dataset(judged)),
     )
+
+
+def _answers_by_dataset(judged: DataFrame) -> Iterator[str]:
+    """A line a dataset: how much of its answers the graph knows, closed questions included."""
+    linked = F.coalesce("answer_linked", F.lit(False)).cast("double")
+    whole = (F.col("answer_coverage") == 1).cast("double")
+    shares = judged.groupBy("dataset").agg(
+        F.count("*").alias("n"), F.avg(linked).alias("linked"), F.avg(whole).alias("whole")
+    )
+    for row in shares.orderBy("dataset").collect():
+        yield f"{row.dataset}: {row.n:,} answers, {row.linked:.0%} name a node, {row.whole:.0%} wholly"
 
 
 _SPANS = "array<struct<start:int,end:int>>"
@@ -79,6 +93,12 @@ def _reason(purpose: str) -> Column:
         found = found.when(F.col("answer_kind") == kind, F.lit(reason.name))
     found = found.when(~F.coalesce("answer_linked", F.lit(False)), F.lit(Reason.NO_ANSWER_LINK.name))
     return found.when(~F.coalesce("question_linked", F.lit(False)), F.lit(Reason.NO_QUESTION_LINK.name))
+
+
+def _flags() -> Column:
+    """questions.flags and PARTIAL_ANSWER: a path to "DNA" is none to "cross-linking of DNA"."""
+    partial = F.array_sort(F.array_union("flags", F.array(F.lit("PARTIAL_ANSWER"))))
+    return F.when(F.col("answer_coverage") < 1, partial).otherwise(F.col("flags")).alias("flags")
 
 
 def _squeezed(name: str) -> Column:

@@ -3,6 +3,7 @@
 `request_id` holds whatever could change the reply and nothing else, so that the ledger knows what was paid for.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
@@ -18,6 +19,14 @@ class Model:
     """engine/model."""
     sampling: str = ""
     """JSON of the sampling parameters; empty where nothing is sampled."""
+
+
+class Ruled(Protocol):
+    """What a prompt shows, for an engine that follows rules instead of reading."""
+
+    def by_rule(self) -> str:
+        """The reply that the stage's rule gives, JSON of the asked form."""
+        ...
 
 
 class Fact(NamedTuple):
@@ -43,7 +52,7 @@ class ShownPath(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the prompt shows, for engines that follow rules instead of reading."""
+    """What the prompt of a chain shows."""
 
     answer: str
     facts: Mapping[str, Fact]
@@ -52,6 +61,16 @@ class Shown:
     """Best first."""
     keep: int
     """Paths the writer may walk."""
+
+    def by_rule(self) -> str:
+        """One step per hop of the best paths, each citing the hop's first edge; an edge is stated once.
+
+        It claims no cause, excludes no option and draws no inference: what it says is as true as the graph.
+        """
+        walked = dict.fromkeys(hop[0] for path in self.paths[: self.keep] for hop in path.hops)
+        steps = [{"text": self.facts[label].sentence, "support": "kg", "edges": [label]} for label in walked]
+        chain = {"steps": steps, "conclusion": f"Dataset answer: {self.answer}"}
+        return json.dumps(chain, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +86,7 @@ class Request:
     """JSON schema of the reply, as text."""
     model: str
     seed: int
-    shown: Shown
+    shown: Ruled
 
     @classmethod
     def of(
@@ -80,7 +99,7 @@ class Request:
         prompt_hash: str,
         schema: str,
         seed: int,
-        shown: Shown,
+        shown: Ruled,
     ) -> Self:
         """The request with its id."""
         return cls(

@@ -20,6 +20,7 @@ from medreason_ray.engines.choice import open_engine as choose_engine
 from medreason_ray.engines.request import Request
 from medreason_ray.ledger import Known, Ledger
 from medreason_ray.llm_stage import OpenEngine, Requests, ask_missing, with_replies
+from medreason_ray.reply import answered
 from medreason_ray.stages import write_chains
 from medreason_ray.store import flatten
 
@@ -105,9 +106,7 @@ def _chain(case: Row, request: Request, reply: Row) -> Row:
     Raises:
         Rejected: REQUEST_FAILED, and what write_chains.parse raises.
     """
-    if reply["reply"] is None:
-        raise Rejected(Reason.REQUEST_FAILED, reply["error"])
-    return write_chains.parse(case, request, reply["reply"])
+    return write_chains.parse(case, request, answered(reply))
 
 
 def _verdict(chain: Row) -> Row:

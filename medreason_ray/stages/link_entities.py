@@ -1,186 +1,201 @@
-"""questions, nodes -> mentions -> links: the nodes that a question, its answer and its other options name.
+"""questions, nodes (-> replies) -> mentions -> links: the nodes that a question, its answer and its other options name.
 
-One pass: an actor builds the automaton once from the nodes in the object store and answers each question by one row
-that holds all its mentions, links and rejects as lists, which are then laid out flat. Nothing is joined, shuffled or
-counted over questions, so the result is the same for any batch, actor and row order. `link_question` is the whole of it
-for one question: further extractors, assertion and rules for numbers add to the mentions there, other methods to the
-choice.
+An actor builds the automaton once from the nodes in the object store and answers each question by one row that holds all its
+mentions, links and rejects as lists, which are then laid out flat. Nothing is joined, shuffled or counted over questions, so
+the result is the same for any batch, actor and row order. Where no model is asked that is the one pass there is. A model that
+extracts is asked before it, one that chooses behind it (medreason_ray.llm_stage), and what they said is read from the ledger.
+What becomes of one question stands in medreason_ray.stages.link_question.
 
 Source: MedReason (arXiv:2504.00993) asks a model for names and embeds them; an exact name wins there as it does here.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from conf.config import LinksConfig
-from conf.identity import mention_id
-from conf.outcome import Outcome, Reason
-from conf.tables import LINKS, MENTIONS, REJECTS
-from medreason_ray.linking.dictionary import Dictionary, Span
+from conf.config import EngineConfig, LinksConfig
+from conf.outcome import Outcome, Rejected
+from conf.tables import LINKS, MENTIONS
+from medreason_ray.engines.choice import model_of
+from medreason_ray.engines.choice import open_engine as choose_engine
+from medreason_ray.engines.request import Request
+from medreason_ray.ledger import Ledger
+from medreason_ray.linking.linker import Linker, sides
+from medreason_ray.linking.neighbours import NodeVectors
+from medreason_ray.llm_stage import Asked, OpenEngine, Requests, ask_missing, with_replies
+from medreason_ray.stages import choose_nodes, extract_mentions
+from medreason_ray.stages.link_question import (
+    FOUND,
+    LINKED,
+    REJECTS_FOUND,
+    Row,
+    extraction,
+    find,
+    picks,
+    settle,
+    texts_of,
+)
 from medreason_ray.store import flatten
-
-Row = dict[str, Any]
-
-EXTRACTOR = "dictionary"
-SCORE = 1.0  # exact names and synonyms are certain; other methods will say how sure they are
 
 _READ = ("question_id", "role", "question", "options", "answer_key", "answer")
 _NAMED = ("node_id", "name", "type", "synonyms", "generic", "degree")
-_REJECTED = pa.schema([REJECTS.schema.field(name) for name in ("entity", "key", "reason", "detail")])
-_FOUND = pa.schema(
-    [
-        ("mentions", pa.list_(pa.struct(list(MENTIONS.schema)))),
-        ("links", pa.list_(pa.struct(list(LINKS.schema)))),
-        ("rejects", pa.list_(pa.struct(list(_REJECTED)))),
-        ("named", pa.int32()),
-        ("merged", pa.int32()),
-    ]
-)
+_SUMS = ("named", "merged", "overlapped", "failed")
 _MAX_ACTORS = 2  # 4,600 questions/s each: an actor's start costs as much as 30,000 questions
 
+Replies = tuple[Requests, "ray.ObjectRef"]
+"""What a stage asks of a row, and the ledger (`Known`) that holds the replies."""
 
-def run(questions: Dataset, nodes: pa.Table, *, config: LinksConfig, batch_rows: int) -> Outcome:
+
+def run(
+    questions: Dataset,
+    nodes: pa.Table,
+    *,
+    config: LinksConfig,
+    batch_rows: int,
+    vectors_of: Callable[[pa.Table], NodeVectors] | None = None,
+    ledger: Ledger | None = None,
+    engine: EngineConfig | None = None,
+    open_engine: OpenEngine = choose_engine,
+) -> Outcome:
     """Link the questions that are to be worked on.
 
     Args:
         questions: conf.tables.QUESTIONS; rows of another role than `work` are passed over.
         nodes: conf.tables.NODES.
-        config: shortest name.
+        config: who extracts, who chooses, shortest name.
         batch_rows: questions a batch; operational.
+        vectors_of: the vectors of the nodes (medreason_ray.linking.vectors.node_vectors, bound to its lake); without it
+            names alone are linked.
+        ledger: the replies; None where no model is asked.
+        engine: who is asked; None for the default.
+        open_engine: makes the engine on each actor.
 
     Returns:
-        mentions (every one that was found), links, and a reject for each mention whose node is generic. The unit is the
-        mention: a node's further mentions on the same side of a question are merged into its first.
+        mentions, links, and a reject for each mention whose node is generic, whose candidates are not good enough or whose
+        choice cannot be read. The unit is the mention: a node's further mentions on the same side of a question are merged
+        into its first, mentions that overlap into the one that stands. What a reply names that is no mention is a unit,
+        too, and so is a reply that cannot be read.
     """
-    shared = ray.put(nodes.select(_NAMED))
-    found = (
-        questions.select_columns(list(_READ))
-        .map_batches(
-            _Linker,
-            fn_constructor_kwargs={"nodes": shared, "config": config},
-            batch_format="pyarrow",
-            batch_size=batch_rows,
-            compute=ActorPoolStrategy(min_size=1, max_size=_MAX_ACTORS),
-        )
-        .materialize()
-    )
-    sums = _sums(found)
-    return Outcome(
-        tables={
-            "mentions": flatten(found, "mentions", MENTIONS.schema),
-            "links": flatten(found, "links", LINKS.schema),
+    questions = questions.select_columns(list(_READ))
+    vectors = vectors_of(nodes) if vectors_of else None
+    asker = _Passes(ledger, engine or EngineConfig(), batch_rows, open_engine)
+    replies = None
+    if config.extractor != "dictionary":
+        replies = asker.ask(questions, extract_mentions.STAGE, partial(extract_mentions.requests, types=_types(nodes)))
+    linked = questions.map_batches(
+        _Linker,
+        fn_constructor_kwargs={
+            "nodes": ray.put(nodes.select(_NAMED)),
+            "vectors": ray.put(vectors),
+            "config": config,
+            "replies": replies,
         },
-        units_in=sums["named"],
-        rejects=flatten(found, "rejects", _REJECTED),
-        merged={"same_node": sums["merged"]},
-    )
+        batch_format="pyarrow",
+        batch_size=batch_rows,
+        compute=ActorPoolStrategy(min_size=1, max_size=_MAX_ACTORS),
+    ).materialize()
+    if config.choice == "model":
+        replies = asker.ask(linked, choose_nodes.STAGE, choose_nodes.requests)
+        settled = partial(_settle_batch, replies=replies)
+        linked = linked.map_batches(
+            settled, batch_size=batch_rows, batch_format="pyarrow", zero_copy_batch=True
+        ).materialize()
+    return _outcome(linked, asker.asked)
 
 
-def link_question(question: Mapping[str, Any], dictionary: Dictionary) -> Row:
-    """What one question names.
+class _Passes:
+    """The passes over the ledger that this run makes."""
 
-    Args:
-        question: a row of conf.tables.QUESTIONS; null texts and options count as empty.
-        dictionary: the names of the graph.
+    def __init__(self, ledger: Ledger | None, engine: EngineConfig, batch_rows: int, open_engine: OpenEngine) -> None:
+        self.asked: list[Asked] = []
+        self._ledger, self._engine, self._batch_rows, self._open_engine = ledger, engine, batch_rows, open_engine
 
-    Returns:
-        mentions, links, rejects: rows of those tables (rejects without the step); named, merged: how many mentions
-        there are and how many name a node again on their side.
-    """
-    mentions: list[Row] = []
-    links: dict[tuple[str, str, str], Row] = {}
-    rejects: list[Row] = []
-    merged = 0
-    for side, option_key, text in _sides(question):
-        for span in dictionary.spans(text):
-            mention = _mention(question["question_id"], side, option_key, text, span)
-            mentions.append(mention)
-            best = span.candidates[0]
-            if best.generic:
-                rejects.append(_reject(mention))
-            elif (side, option_key, best.node_id) in links:
-                merged += 1
-            else:
-                links[side, option_key, best.node_id] = _link(mention)
-    return {
-        "mentions": mentions,
-        "links": list(links.values()),
-        "rejects": rejects,
-        "named": len(mentions),
-        "merged": merged,
-    }
+    def ask(self, rows: Dataset, stage: str, requests: Callable[..., list[Request]]) -> Replies:
+        """Ask what the ledger does not know of a stage."""
+        assert self._ledger, "a model is asked through the ledger only"
+        of_row = partial(requests, model=model_of(self._engine))
+        done = ask_missing(
+            rows,
+            of_row,
+            stage=stage,
+            ledger=self._ledger,
+            engine=self._engine,
+            batch_rows=self._batch_rows,
+            open_engine=self._open_engine,
+        )
+        self.asked.append(done)
+        return of_row, ray.put(done.known)
 
 
 class _Linker:
-    """A Ray actor's dictionary, built once."""
+    """A Ray actor's names, rules and vectors, built once."""
 
-    def __init__(self, nodes: "ray.ObjectRef[pa.Table]", config: LinksConfig) -> None:
-        self._dictionary = Dictionary(ray.get(nodes), min_chars=config.min_chars)
+    def __init__(
+        self,
+        nodes: "ray.ObjectRef[pa.Table]",
+        vectors: "ray.ObjectRef[NodeVectors | None]",
+        config: LinksConfig,
+        replies: Replies | None,
+    ) -> None:
+        self._linker = Linker(ray.get(nodes), config, ray.get(vectors))
+        self._is_settled = config.choice != "model"
+        self._replies = replies
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Questions in, one row of findings each out."""
-        work = batch.filter(pc.equal(batch["role"], "work"))
-        return pa.Table.from_pylist([link_question(row, self._dictionary) for row in work.to_pylist()], schema=_FOUND)
+        """Questions in, one row of findings each out: FOUND where a model is to choose, else LINKED."""
+        of_work = batch.filter(pc.equal(batch["role"], "work"))
+        work = [(row, *extraction(row, asked)) for row, asked in _with_replies(of_work, self._replies)]
+        texts = (text for row, _, _ in work for side, _, text in sides(row) if side != "question")
+        self._linker.look_up(texts, (named for row, spans, _ in work for named in texts_of(row, spans)))
+        found = [find(row, self._linker, spans, rejects) for row, spans, rejects in work]
+        if self._is_settled:
+            return pa.Table.from_pylist([settle(each, {}) for each in found], schema=LINKED)
+        return pa.Table.from_pylist(found, schema=FOUND)
 
 
-def _sides(question: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Side, option key and text of each part: the stem, the right option or the open answer, each wrong option."""
-    yield "question", "", question["question"] or ""
-    right = question["answer_key"] or ""
-    options = {each["key"]: each["text"] or "" for each in question["options"] or ()}
-    yield "answer", right, options.pop(right, "") or question["answer"] or ""
-    for key, text in options.items():
-        yield "option", key, text
+def _settle_batch(batch: pa.Table, replies: Replies) -> pa.Table:
+    """FOUND in, LINKED out: each undecided mention as the model chose."""
+    settled = [settle(row, picks(row, asked)) for row, asked in _with_replies(batch, replies)]
+    return pa.Table.from_pylist(settled, schema=LINKED)
 
 
-def _mention(question: str, side: str, option_key: str, text: str, span: Span) -> Row:
-    return {
-        "mention_id": mention_id(question, side, option_key, span.start, span.end, EXTRACTOR),
-        "question_id": question,
-        "side": side,
-        "option_key": option_key,
-        "text": text[span.start : span.end],
-        "start": span.start,
-        "end": span.end,
-        "type": span.candidates[0].type,
-        "assertion": None,
-        "extractor": EXTRACTOR,
-        "candidates": [{"node_id": each.node_id, "score": SCORE, "method": each.method} for each in span.candidates],
-    }
+def _with_replies(batch: pa.Table, replies: Replies | None) -> Iterator[tuple[Row, list[tuple[Request, Row]]]]:
+    """Each row of a batch with what was asked of it."""
+    if replies is None:
+        yield from ((row, []) for row in batch.to_pylist())
+        return
+    requests, known = replies
+    for row, asked in with_replies(batch, requests, ray.get(known)):
+        if isinstance(asked, Rejected):
+            raise asked
+        yield row, asked
 
 
-def _link(mention: Row) -> Row:
-    best, *others = mention["candidates"]
-    return {
-        "question_id": mention["question_id"],
-        "side": mention["side"],
-        "option_key": mention["option_key"],
-        "node_id": best["node_id"],
-        "mention": mention["text"],
-        "score": best["score"],
-        "method": best["method"],
-        "runner_up": others[0]["node_id"] if others else None,
-    }
+def _types(nodes: pa.Table) -> tuple[str, ...]:
+    """The types of the graph, by name."""
+    return tuple(sorted(each for each in pc.unique(nodes["type"]).to_pylist() if each))
 
 
-def _reject(mention: Row) -> Row:
-    return {
-        "entity": "mention",
-        "key": mention["mention_id"],
-        "reason": Reason.GENERIC_NODE.name,
-        "detail": f"'{mention['text']}' names {mention['candidates'][0]['node_id']}",
-    }
-
-
-def _sums(found: Dataset) -> dict[str, int]:
-    """Sums of the counts, which travel to the driver alone."""
-    sums = {"named": 0, "merged": 0}
-    for batch in found.select_columns(list(sums)).iter_batches(batch_format="pyarrow", batch_size=None):
+def _outcome(linked: Dataset, asked: list[Asked]) -> Outcome:
+    """The tables of all rows, and the counts, which travel to the driver alone."""
+    sums = dict.fromkeys(_SUMS, 0)
+    for batch in linked.select_columns(list(sums)).iter_batches(batch_format="pyarrow", batch_size=None):
         for name in sums:
             sums[name] += pc.sum(batch[name]).as_py() or 0
-    return sums
+    merged = {"same_node": sums["merged"]}
+    notice = f"{sum(each.asked for each in asked)} requests asked; {sums['failed']} mentions without a reply"
+    return Outcome(
+        tables={
+            "mentions": flatten(linked, "mentions", MENTIONS.schema),
+            "links": flatten(linked, "links", LINKS.schema),
+        },
+        units_in=sums["named"],
+        rejects=flatten(linked, "rejects", REJECTS_FOUND),
+        merged=merged | {"overlap": sums["overlapped"]} if asked else merged,
+        facts={"failed": str(sums["failed"])} if asked else {},
+        notices=(notice,) if asked else (),
+    )

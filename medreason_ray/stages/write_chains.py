@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from conf.config import ChainsConfig
 from conf.identity import chain_id
 from conf.outcome import Reason, Rejected
 from medreason_ray.engines.request import Fact, Model, Request, Shown, ShownPath
 from medreason_ray.prompt import Prompt, one_line, quoted
+from medreason_ray.reply import read
 
 Row = dict[str, Any]
 
@@ -123,10 +124,16 @@ def render(case: Row, config: ChainsConfig, shown: Shown | None = None) -> str:
         question=quoted(case["question"]),
         options="\n".join(options) or "- none: an open question",
         answer=f"- {one_line(case['answer_key'])}. {shown.answer}" if case["answer_key"] else f"- {shown.answer}",
+        negatives=_negatives(case) or "- none",
         facts="\n".join(f"{label}: {fact.sentence}" for label, fact in shown.facts.items()),
         paths="\n".join(paths),
         keep_paths=config.keep_paths,
     )
+
+
+def _negatives(case: Row) -> str:
+    said = {"absent": "not present", "family": "in a relative"}
+    return "\n".join(f"- {one_line(each['name'])}: {said[each['assertion']]}" for each in case["negatives"] or ())
 
 
 def parse(case: Row, request: Request, reply: str) -> Row:
@@ -135,16 +142,13 @@ def parse(case: Row, request: Request, reply: str) -> Row:
     Raises:
         Rejected: NOT_A_REPLY, when it is not JSON of the asked form; UNSHOWN_EDGE, when it cites a label not shown.
     """
-    try:
-        written = Reply.model_validate_json(reply)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Rejected(Reason.NOT_A_REPLY, f"{place}: {first['msg']}" if place else first["msg"]) from error
-    facts = request.shown.facts
+    written = read(Reply, reply)
+    shown = request.shown
+    assert isinstance(shown, Shown)
+    facts = shown.facts
     steps = [_step(step, facts, case["edges"]) for step in written.steps]
     walked = {edge["path_id"] for step in steps for edge in step["edges"]}
-    paths = [path for path in request.shown.paths if path.path_id in walked]
+    paths = [path for path in shown.paths if path.path_id in walked]
     conclusion = one_line(written.conclusion)
     return {
         "chain_id": chain_id(case["question_id"], "answer", 0, request.request_id),

@@ -78,3 +78,13 @@ def test_configs_are_frozen():
 
 def _fingerprint(config: Config) -> str:
     return fingerprint(step("generate_chains"), config, {"cases": "1"})
+
+
+def test_a_model_folder_counts_by_content_wherever_it_lies(tmp_path):
+    for name, content in (("a", "1"), ("b", "1"), ("c", "2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(content)
+    links = [load([f"links.embedding.model={tmp_path}/{name}"]) for name in "abc"]
+    a, b, c = (fingerprint(step("link_entities"), config, {}) for config in links)
+    assert a == b
+    assert a != c

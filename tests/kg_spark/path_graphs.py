@@ -111,7 +111,8 @@ class World:
     spark: SparkSession
     n: int
     edges: Sequence[Edge]
-    links: Sequence[tuple[str, str, str, str]]
+    links: Sequence[tuple[str, ...]]
+    """question_id, side, option_key, node_id and, where it is not present, assertion."""
     generic: frozenset[int] = frozenset()
     seed: int | None = None
 
@@ -138,7 +139,10 @@ class World:
         questions = sorted({(row[0],) for row in self.links} - {("unscreened",)})
         return find_paths.run(
             self.frame(questions, "question_id string"),
-            self.frame(list(self.links), "question_id string, side string, option_key string, node_id string"),
+            self.frame(
+                [(*link, "present")[:5] for link in self.links],
+                "question_id string, side string, option_key string, node_id string, assertion string",
+            ),
             self.nodes,
             self.edge_frame,
             config=PathsConfig(**{"top_k": 5, "option_top_k": 2, **config}),

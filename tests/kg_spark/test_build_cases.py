@@ -1,12 +1,13 @@
 """cases: what a model is shown, and in which order."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from conf.config import CasesConfig
-from conf.tables import EDGES, NODES, PATHS, QUESTIONS, SCREENED, Table
+from conf.tables import EDGES, LINKS, NODES, PATHS, QUESTIONS, SCREENED, Table
 from kg_spark.columns import struct_type
 from kg_spark.stages import build_cases
 
@@ -28,8 +29,13 @@ def path(node: str, target: str, *, rank: int, cost: int, score: float) -> dict[
     }
 
 
-def shown(spark: SparkSession, pairs: dict[str, list[dict[str, Any]]], **config: int) -> list[list[str]]:
-    """path_ids by pair as the only case shows them; every target is one of the answer's."""
+def case_of(
+    spark: SparkSession,
+    pairs: dict[str, list[dict[str, Any]]],
+    links: Sequence[tuple[str, str, str]] = (),
+    **config: int,
+) -> Row:
+    """The only case; every target is one of the answer's, links are (side, node, assertion)."""
     key = {"question_id": "q", "side": "answer", "option_key": "", "source": START}
     paths = [{**key, "target": target, "paths": found, "kg_version": "v"} for target, found in pairs.items()]
     every = [one for found in pairs.values() for one in found]
@@ -38,6 +44,7 @@ def shown(spark: SparkSession, pairs: dict[str, list[dict[str, Any]]], **config:
     cases = build_cases.run(
         frame(spark, SCREENED, [{"question_id": "q", "flags": []}]),
         frame(spark, QUESTIONS, [{"question_id": "q", "question": "?", "options": [], "answer": "a", "flags": []}]),
+        frame(spark, LINKS, [{"question_id": "q", "side": side, "node_id": n, "assertion": a} for side, n, a in links]),
         frame(spark, PATHS, paths),
         frame(spark, NODES, [{"node_id": node, "name": node} for node in sorted(nodes)]),
         frame(
@@ -51,7 +58,12 @@ def shown(spark: SparkSession, pairs: dict[str, list[dict[str, Any]]], **config:
         config=CasesConfig(**config),
     ).tables["cases"]
     [case] = cases.collect()
-    return [[one.path_id for one in pair.paths] for pair in case.pairs]
+    return case
+
+
+def shown(spark: SparkSession, pairs: dict[str, list[dict[str, Any]]], **config: int) -> list[list[str]]:
+    """path_ids by pair as the case shows them."""
+    return [[one.path_id for one in pair.paths] for pair in case_of(spark, pairs, **config).pairs]
 
 
 def frame(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
@@ -73,3 +85,13 @@ def test_each_pairs_best_comes_before_any_pairs_second_then_by_score(spark: Spar
     weak = [path("a1", "A", rank=1, cost=1, score=0.5), path("a2", "A", rank=2, cost=2, score=0.25)]
     strong = [path("b1", "B", rank=1, cost=9, score=3.0), path("b2", "B", rank=2, cost=9, score=2.0)]
     assert shown(spark, {"A": weak, "B": strong}, max_paths=3) == [["b1", "b2"], ["a1"]]
+
+
+def test_what_the_question_denies_is_told_beside_the_paths(spark: SparkSession) -> None:
+    links = [("question", START, "present"), ("question", "N:a", "absent"), ("question", "N:b", "family")]
+    links.append(("option", "N:t", "absent"))
+    pairs = {
+        "N:t": [path(node, "N:t", rank=n, cost=n, score=-float(n)) for n, node in enumerate(("N:a", "N:b"), start=1)]
+    }
+    told = [(each.name, each.assertion) for each in case_of(spark, pairs, links).negatives]
+    assert told == [("N:a", "absent"), ("N:b", "family")]

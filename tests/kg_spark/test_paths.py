@@ -336,6 +336,8 @@ def test_what_is_no_pair_and_what_has_no_path(spark: SparkSession, tmp_path: Pat
     links = [
         ("q", "question", "", name(0)),
         ("q", "question", "", name(3)),
+        ("q", "question", "", name(2), "absent"),
+        ("q", "question", "", name(4), "family"),
         ("q", "answer", "A", name(1)),
         ("q", "option", "B", name(0)),
         ("q", "option", "C", name(1)),

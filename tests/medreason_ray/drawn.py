@@ -27,6 +27,7 @@ def case(
         "answer_key": "A",
         "answer": "C",
         "flags": [],
+        "negatives": [],
         "answer_margin": 1.0,
         "pairs": [pair],
         "edges": edges,

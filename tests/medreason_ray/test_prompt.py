@@ -31,6 +31,7 @@ def case(question: str = "Which drug?", answer: str = "metformin", option: str =
         "options": [{"key": "A", "text": answer}, {"key": "B", "text": option}],
         "answer_key": "A",
         "answer": answer,
+        "negatives": [{"name": name, "assertion": "absent"}],
         "pairs": [{"side": "answer", "option_key": "A", "source": "M:1", "target": "D:1", "paths": [path]}],
         "edges": [edge],
         "kg_version": "v",
@@ -41,6 +42,7 @@ def structure(prompt: str) -> list[str]:
     """The prompt's own lines: data is behind `>`, or behind a mark of ours on its line."""
     marks = ("- A. ", "- B. ", "E1: ", "1. ")
     own = [line for line in prompt.splitlines() if not line.startswith(">")]
+    own = ["- negative" if line.startswith("- ") and line.endswith(": not present") else line for line in own]
     start = own.index("## Question")
     behind = [next((mark for mark in marks if line.startswith(mark)), line) for line in own[start:]]
     return own[:start] + behind
