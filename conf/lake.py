@@ -20,7 +20,8 @@ from conf.config import Config
 from conf.fingerprint import fingerprint
 from conf.flow import Step, writer
 from conf.outcome import ConfigError, ContractError, TableReport
-from conf.tables import TABLES, Table
+from conf.table import Table
+from conf.tables import TABLES
 
 # Commits that change no row: a table keeps the fingerprint below them.
 _MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "COMPUTE STATS", "FSCK"}

@@ -1,106 +1,29 @@
 """Every table of the lake, declared once: schema, a sentence a column, key. `python -m conf.tables` prints docs/tables.md.
 
-Spark's StructType and Ray's checks derive from these, so a column exists here or nowhere. A column that differs from
-run to run is marked volatile and stays out of digests and comparisons. What a later stage computes is null until then.
+Spark's StructType and Ray's checks derive from these, so a column exists here or nowhere. What a later stage computes
+is null until then. Over 300 lines because all the tables are read side by side.
 """
-
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VOLATILE = b"volatile"
-DOC = b"doc"
-
-
-def column(name: str, kind: pa.DataType, doc: str, *, volatile: bool = False) -> pa.Field:
-    """A column with its sentence; all columns may be null, the sentence says when."""
-    metadata = {DOC: doc.encode()}
-    if volatile:
-        metadata[VOLATILE] = b"true"
-    return pa.field(name, kind, metadata=metadata)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A Delta table: what it holds, what makes a row unique, and the version of its meaning."""
-
-    name: str
-    doc: str
-    key: tuple[str, ...]
-    columns: tuple[pa.Field, ...]
-    partition_by: tuple[str, ...] = ()
-    append_only: bool = False
-    """True for what was paid for: rows are added, never replaced."""
-    version: int = 1
-    """Raised when a column changes its name, type or meaning; a table of another version is refused."""
-    _schema: pa.Schema = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_schema", pa.schema([pa.field(c.name, c.type) for c in self.columns]))
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The Arrow schema, without the sentences."""
-        return self._schema
-
-    @property
-    def stable_columns(self) -> tuple[str, ...]:
-        """Columns that two runs of one input agree on."""
-        return tuple(c.name for c in self.columns if VOLATILE not in (c.metadata or {}))
-
-
-TEXT = pa.string()
-TEXTS = pa.list_(TEXT)
-FLAG = pa.bool_()
-I32 = pa.int32()
-I64 = pa.int64()
-F64 = pa.float64()
-
-OPTION = pa.struct([("key", TEXT), ("text", TEXT)])
-CANDIDATE = pa.struct([("node_id", TEXT), ("score", F64), ("method", TEXT)])
-PATH = pa.struct(
-    [
-        ("path_id", TEXT),
-        ("nodes", TEXTS),
-        ("edges", pa.list_(TEXTS)),
-        ("forward", pa.list_(pa.list_(FLAG))),
-        ("hops", I32),
-        ("cost", I64),
-        ("rank", I32),
-        ("score", F64),
-    ]
+from conf.table import (
+    CANDIDATE,
+    CASE_EDGE,
+    CASE_PAIR,
+    CHAIN_STEP,
+    EVIDENCE,
+    F64,
+    FLAG,
+    I32,
+    NEGATIVE,
+    OPTION,
+    PATH,
+    TEXT,
+    TEXTS,
+    column,
+    markdown,
 )
-CASE_EDGE = pa.struct([("edge_id", TEXT), ("src", TEXT), ("relation", TEXT), ("dst", TEXT), ("sentence", TEXT)])
-CASE_PATH = pa.struct(
-    [("path_id", TEXT), ("text", TEXT), ("hops", I32), ("cost", I64), ("steps", pa.list_(pa.list_(I32)))]
-)
-NEGATIVE = pa.struct([pa.field("name", pa.string()), pa.field("assertion", pa.string())])
-"""A node's name; absent or family."""
-
-CASE_PAIR = pa.struct(
-    [
-        ("side", TEXT),
-        ("option_key", TEXT),
-        ("source", TEXT),
-        ("target", TEXT),
-        ("paths", pa.list_(CASE_PATH)),
-    ]
-)
-CITED_EDGE = pa.struct(
-    [("path_id", TEXT), ("hop", I32), ("edge_id", TEXT), ("src", TEXT), ("relation", TEXT), ("dst", TEXT)]
-)
-QUOTE = pa.struct([("start", I32), ("end", I32)])
-CHAIN_STEP = pa.struct(
-    [
-        ("text", TEXT),
-        ("support", TEXT),
-        ("edges", pa.list_(CITED_EDGE)),
-        ("quote", QUOTE),
-        ("mentions", TEXTS),
-    ]
-)
-EVIDENCE = pa.struct([("text", TEXT), ("edge_ids", pa.list_(TEXTS))])
+from conf.table import Table as Table  # noqa: PLC0414 - medreason_ray.ledger imports it from here
 
 NODES = Table(
     name="nodes",
@@ -416,24 +339,5 @@ TABLES = {
     )
 }  # fmt: skip
 
-
-def markdown() -> Iterator[str]:
-    """The lines of docs/tables.md."""
-    yield "# Tables"
-    yield ""
-    yield "Printed by `python -m conf.tables`; a test holds this file to the code."
-    for table in TABLES.values():
-        yield ""
-        yield f"## {table.name}"
-        yield ""
-        yield f"{table.doc} Key: {', '.join(f'`{name}`' for name in table.key)}."
-        yield ""
-        yield "| column | type | what |"
-        yield "|---|---|---|"
-        for c in table.columns:
-            what = c.metadata[DOC].decode().replace("|", "\\|")
-            yield f"| {c.name} | {c.type} | {what} |"
-
-
 if __name__ == "__main__":
-    print("\n".join(markdown()))
+    print("\n".join(markdown(TABLES.values())))

@@ -9,7 +9,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from conf import identity
-from conf.tables import Table
+from conf.table import Table
 
 
 def struct_type(schema: pa.Schema) -> StructType:

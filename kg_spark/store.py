@@ -17,7 +17,8 @@ from conf.config import Config
 from conf.flow import Step
 from conf.lake import Lake, user_metadata
 from conf.outcome import Outcome, Reason, StageReport, check_row_law, unchanged
-from conf.tables import REJECTS, TABLES, Table
+from conf.table import Table
+from conf.tables import REJECTS, TABLES
 from kg_spark.columns import conform, struct_type
 from kg_spark.session import open_session
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from conf.tables import PATH
+from conf.table import PATH
 from kg_spark.paths.kernel import step_entries
 from kg_spark.paths.ranking import graph_of, load_ranker, rerank
 from kg_spark.paths.rules import rules_of, with_rules
@@ -32,7 +32,7 @@ COST_UNIT = 65536.0
 """Costs are fixed-point: a score is -cost / 65536."""
 
 BARE_PATH = pa.struct([field for field in PATH if field.name != "path_id"])
-"""conf.tables.PATH without path_id."""
+"""conf.table.PATH without path_id."""
 
 SEARCHED = pa.schema([("truncated", pa.bool_()), ("paths", pa.list_(BARE_PATH))])
 """The columns that the search adds to a pair."""

@@ -7,7 +7,8 @@ from typing import Any
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from conf.config import CasesConfig
-from conf.tables import EDGES, LINKS, NODES, PATHS, QUESTIONS, SCREENED, Table
+from conf.table import Table
+from conf.tables import EDGES, LINKS, NODES, PATHS, QUESTIONS, SCREENED
 from kg_spark.columns import struct_type
 from kg_spark.stages import build_cases
 

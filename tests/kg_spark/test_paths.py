@@ -17,7 +17,8 @@ from pyspark.sql import SparkSession
 from conf import identity
 from conf.config import PathsConfig
 from conf.outcome import ConfigError, ContractError, Outcome
-from conf.tables import PATH, PATHS
+from conf.table import PATH
+from conf.tables import PATHS
 from kg_spark.columns import conform
 from kg_spark.paths import arrow, graphframes, search
 from kg_spark.paths.arrow import nested
