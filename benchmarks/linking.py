@@ -20,9 +20,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 
-from benchmarks import link_search, shape
+from benchmarks import link_search
+from benchmarks.arguments import run_parts
 from benchmarks.measure import apart, say
 
 _MENTIONS = 100_000
@@ -124,21 +124,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 
 
 def main(arguments: Iterable[str]) -> int:
-    given = dict(argument.split("=", 1) for argument in arguments)
-    data = given.pop("data", "../shared/data")
-    only = [name for name in given.pop("only", "").split(",") if name] or list(PARTS)
-    quick, model = given.pop("quick", "false") == "true", given.pop("model", "")
-    unknown = [*given, *(name for name in only if name not in PARTS)]
-    if unknown:
-        print(f"'{unknown[0]}' is not known; see the head of benchmarks/linking.py", file=sys.stderr)
-        return 2
-    if shape.read(data) is None:
-        print(f"skipped: {data}/primekg_shape.json is not there; name the folder with data=…", file=sys.stderr)
-        return 0
-    bench = Bench(str(Path(data).absolute()), model, quick=quick)
-    for name in only:
-        PARTS[name](bench)
-    return 0
+    return run_parts(arguments, "benchmarks/linking.py", "model", Bench, PARTS)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import path_peers, path_search, shape
+from benchmarks import path_peers, path_search
+from benchmarks.arguments import run_parts
 from benchmarks.measure import apart, say
 
 _PAIRS = 400_000
@@ -181,22 +182,12 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 
 
 def main(arguments: Iterable[str]) -> int:
-    given = dict(argument.split("=", 1) for argument in arguments)
-    data = given.pop("data", "../shared/data")
-    only = [name for name in given.pop("only", "").split(",") if name] or list(PARTS)
-    quick, work = given.pop("quick", "false") == "true", given.pop("work", "")
-    unknown = [*given, *(name for name in only if name not in PARTS)]
-    if unknown:
-        print(f"'{unknown[0]}' is not known; see the head of benchmarks/paths.py", file=sys.stderr)
-        return 2
-    if shape.read(data) is None:
-        print(f"skipped: {data}/primekg_shape.json is not there; name the folder with data=…", file=sys.stderr)
-        return 0
     with tempfile.TemporaryDirectory(prefix="medreason-bench-") as folder:
-        bench = Bench(str(Path(data).absolute()), str(Path(work or folder).absolute()), quick=quick)
-        for name in only:
-            PARTS[name](bench)
-    return 0
+
+        def bench(data: str, work: str, *, quick: bool) -> Bench:
+            return Bench(data, str(Path(work or folder).absolute()), quick=quick)
+
+        return run_parts(arguments, "benchmarks/paths.py", "work", bench, PARTS)
 
 
 if __name__ == "__main__":
