@@ -64,6 +64,8 @@ class Reason(StrEnum):
     NO_ANSWER_LINK = "nothing in the answer links to a node of the graph"
     NO_CASE = "no path within max_hops joins question and answer"
     NO_CHAIN = "no chain was written that could be read"
+    PROMPT_TOO_LONG = "the prompt with its best path alone is longer than the model reads"
+    NO_RELEVANT_PATH = "the model kept none of the paths it was shown"
     UNGROUNDED = "a step cites an edge that the graph does not hold as claimed"
 
     # pairs
@@ -73,7 +75,10 @@ class Reason(StrEnum):
     # chains
     NOT_A_REPLY = "the reply is not JSON of the asked form"
     UNSHOWN_EDGE = "the reply cites an edge that was not shown"
+    UNSHOWN_PATH = "the reply keeps a path that was not shown"
     REQUEST_FAILED = "the engine gave no reply"
+    CUT_SHORT = "the reply was cut at the most tokens it may have"
+    REFUSED = "the model declined to answer"
 
 
 class Rejected(Exception):

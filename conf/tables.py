@@ -231,10 +231,11 @@ REPLIES = Table(
         column("model", TEXT, "engine/model that answered"),
         column("prompt_hash", TEXT, "digest of the prompt file"),
         column("reply", TEXT, "the text as it came; null when it failed"),
-        column("finish_reason", TEXT, "stop, length or error"),
+        column("finish_reason", TEXT, "stop, length, refusal or error"),
         column("error", TEXT, "class and text of the failure; null when it was answered"),
         column("tokens_in", I32, "prompt tokens; null where the engine does not count"),
         column("tokens_out", I32, "reply tokens; null where the engine does not count"),
+        column("tokens_cached", I32, "prompt tokens not read again; null where the engine does not say"),
         column("seconds", F64, "from asking to reply", volatile=True),
     ),
 )

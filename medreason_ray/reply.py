@@ -14,11 +14,16 @@ def answered(row: Mapping[str, Any]) -> str:
     """The text of a reply.
 
     Raises:
-        Rejected: REQUEST_FAILED, when none came.
+        Rejected: REQUEST_FAILED, when none came; REFUSED; CUT_SHORT.
     """
     if row["reply"] is None:
         raise Rejected(Reason.REQUEST_FAILED, row["error"])
-    return str(row["reply"])
+    text = str(row["reply"])
+    if row["finish_reason"] == "refusal":
+        raise Rejected(Reason.REFUSED, text[:300])
+    if row["finish_reason"] == "length":
+        raise Rejected(Reason.CUT_SHORT, f"after {row['tokens_out']} tokens: …{text[-100:]}")
+    return text
 
 
 def read(form: type[Form], reply: str) -> Form:

@@ -1,7 +1,13 @@
 """EngineConfig -> the engine it names. Engines are imported when opened: vllm and torch are not on every machine."""
 
+import json
+from pathlib import Path
+
 from conf.config import EngineConfig
+from conf.fingerprint import folder_digest
+from conf.outcome import ConfigError
 from medreason_ray.engines.request import Engine, Model
+from medreason_ray.engines.tokens import TokenCounter
 
 
 def open_engine(config: EngineConfig) -> Engine:
@@ -11,10 +17,47 @@ def open_engine(config: EngineConfig) -> Engine:
             from medreason_ray.engines.template import TemplateEngine
 
             return TemplateEngine()
+        case "http":
+            from medreason_ray.engines.http import HttpEngine
+
+            return HttpEngine(config)
+        case "vllm":
+            from medreason_ray.engines.vllm import VllmEngine
+
+            return VllmEngine(config)
 
 
 def model_of(config: EngineConfig) -> Model:
-    """Who the engine will answer as."""
-    match config.name:
-        case "template":
-            return Model(label="template/1")
+    """Who the engine will answer as; holds whatever can change a reply.
+
+    Raises:
+        ConfigError: no model is named.
+    """
+    if config.name == "template":
+        return Model(label="template/1", reads=False)
+    if not config.model:
+        raise ConfigError(f"engine.model must be given for engine.name={config.name}")
+    sampling: dict[str, float | str] = {
+        "temperature": config.temperature,
+        "top_p": config.top_p,
+        "thinking": config.thinking_tokens,
+    }
+    label = f"{config.name}/{_named(config.model)}" + (f"@{config.revision}" if config.revision else "")
+    tokenizer = config.tokenizer
+    if config.name == "vllm":
+        vllm = config.vllm
+        sampling |= {"dtype": vllm.dtype, "quantization": vllm.quantization, "load": vllm.load}
+        label += f"+{_named(config.lora)}" if config.lora else ""
+        tokenizer = tokenizer or config.model
+    return Model(
+        label=label,
+        sampling=json.dumps(sampling, sort_keys=True),
+        tokens=TokenCounter(tokenizer, config.revision),
+        max_model_len=config.max_model_len,
+    )
+
+
+def _named(model: str) -> str:
+    """A local folder by its name and content, so that it may lie elsewhere tomorrow; a hub name as it is."""
+    folder = Path(model)
+    return f"{folder.name}-{folder_digest(folder)[:12]}" if folder.is_dir() else model

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
 from conf.identity import request_id
+from medreason_ray.engines.tokens import TokenCounter
+
+CHAT_TOKENS = 64
+"""Room for what a chat template writes around a prompt: 5 to 40 tokens in the templates of Llama, Qwen, Gemma, SmolLM2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +20,21 @@ class Model:
     """Who answers, as far as it can change a reply; known without opening the engine."""
 
     label: str
-    """engine/model."""
+    """engine/model, with the digest of a local model's files."""
     sampling: str = ""
     """JSON of the sampling parameters; empty where nothing is sampled."""
+    reads: bool = True
+    """False for an engine that follows rules: there is no use in asking it what it thinks."""
+    tokens: TokenCounter = TokenCounter()
+    """Measures prompts."""
+    max_model_len: int = 0
+    """Tokens of a prompt and its reply together; 0: any number."""
+
+    def fits(self, prompt: str, max_tokens: int) -> bool:
+        """Whether the model can read the prompt and still answer at full length."""
+        room = self.max_model_len - max_tokens - CHAT_TOKENS
+        # A token is at least a byte, so most prompts need not be counted.
+        return not self.max_model_len or len(prompt.encode()) <= room or self.tokens.count(prompt) <= room
 
 
 class Ruled(Protocol):
@@ -83,7 +99,9 @@ class Request:
     prompt: str
     prompt_hash: str
     schema: str
-    """JSON schema of the reply, as text."""
+    """JSON schema of the reply, as text; empty for free text."""
+    max_tokens: int
+    """Longest reply; the longest legal one under the schema fits."""
     model: str
     seed: int
     shown: Ruled
@@ -98,17 +116,20 @@ class Request:
         prompt: str,
         prompt_hash: str,
         schema: str,
+        max_tokens: int,
         seed: int,
         shown: Ruled,
     ) -> Self:
         """The request with its id."""
+        sampling = f"{model.sampling} max_tokens={max_tokens}" if model.sampling else ""
         return cls(
-            request_id=request_id(stage, prompt, schema, model.label, model.sampling, seed),
+            request_id=request_id(stage, prompt, schema, model.label, sampling, seed),
             stage=stage,
             question_id=question_id,
             prompt=prompt,
             prompt_hash=prompt_hash,
             schema=schema,
+            max_tokens=max_tokens,
             model=model.label,
             seed=seed,
             shown=shown,
@@ -121,17 +142,28 @@ class ModelReply:
 
     reply: str | None
     finish_reason: str
-    """stop, length or error."""
+    """stop, length (cut at max_tokens), refusal (the reply says why) or error."""
     error: str | None = None
     """Class and text of the failure."""
     tokens_in: int | None = None
     """Null where the engine does not count."""
     tokens_out: int | None = None
+    tokens_cached: int | None = None
+    """Prompt tokens that the engine did not have to read again."""
+
+
+class EngineDead(Exception):
+    """The engine will answer nothing any more: its actor ends, and Ray starts another, which asks the rows again."""
 
 
 class Engine(Protocol):
     """Whatever answers requests. It is opened once an actor; `ask` runs many times at once on one event loop."""
 
     async def ask(self, request: Request) -> ModelReply:
-        """One reply. Any exception is a failed request, kept in the ledger with its class and text."""
+        """One reply.
+
+        Raises:
+            EngineDead: it can answer nothing more.
+            Exception: any other is a failed request, kept in the ledger with its class and text.
+        """
         ...

@@ -25,6 +25,7 @@ STAGE = "choose_nodes"
 PROMPT = Prompt.beside(__file__)
 METHOD = "model"
 
+_CHOICE_CHARS = 40  # of a choice's JSON, numbers of four digits included: a token is at least a character
 _AROUND = 300  # characters of a sentence shown on either side of its mention
 _END = re.compile(r"[.!?](?=\s)|\n")
 
@@ -63,6 +64,7 @@ class ShownMentions:
 def schema(mentions: int, candidates: int) -> str:
     """JSON schema of a reply when so many mentions are shown, with at most so many candidates each."""
     form = Reply.model_json_schema()
+    form["properties"]["choices"]["maxItems"] = mentions
     chosen = form["$defs"]["Choice"]["properties"]
     chosen["mention"]["enum"] = list(range(1, mentions + 1))
     chosen["candidate"]["enum"] = list(range(candidates + 1))
@@ -95,6 +97,7 @@ def requests(found: Row, *, model: Model) -> list[Request]:
         prompt=render(shown),
         prompt_hash=PROMPT.hash,
         schema=schema(len(shown.mentions), max(len(each["candidates"]) for each in shown.mentions)),
+        max_tokens=_CHOICE_CHARS * (len(shown.mentions) + 1),
         seed=0,
         shown=shown,
     )

@@ -29,6 +29,7 @@ Place = tuple[str, str]
 STAGE = "extract_mentions"
 PROMPT = Prompt.beside(__file__)
 
+_MAX_TOKENS = 4096  # some 130 mentions
 _LETTERS = "ABCDEFGHIJKLMNOPRSTUVWXYZ"  # without Q, which is the stem
 
 
@@ -101,6 +102,7 @@ def requests(question: Row, *, model: Model, types: tuple[str, ...]) -> list[Req
         prompt=render(shown),
         prompt_hash=PROMPT.hash,
         schema=schema(types, tuple(shown.parts)),
+        max_tokens=_MAX_TOKENS,
         seed=0,
         shown=shown,
     )

@@ -73,6 +73,7 @@ def requests(case: Row, config: ChainsConfig, model: Model) -> list[Request]:
         prompt=render(case, config, shown),
         prompt_hash=PROMPT.hash,
         schema=schema(len(shown.facts)),
+        max_tokens=4096,
         seed=config.seed,
         shown=shown,
     )

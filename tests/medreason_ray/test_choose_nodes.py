@@ -58,7 +58,7 @@ def chosen(*choices: tuple[int, int]) -> str:
 
 def settled(reply: str | None, options: list[Row] = OPTIONS) -> Row:
     row = found(options)
-    linked = settle(row, picks(row, [(requested(row), {"reply": reply, "error": "gone"})]))
+    linked = settle(row, picks(row, [(requested(row), {"reply": reply, "finish_reason": "stop", "error": "gone"})]))
     assert linked["named"] == len(linked["links"]) + len(linked["rejects"]) + linked["merged"]
     return linked
 

@@ -150,7 +150,7 @@ NO_REPLIES = [
 def test_a_reply_of_another_form_is_one_reject(reply: str) -> None:
     with pytest.raises(Rejected) as rejected:
         extract_mentions.parse(requested(), reply)
-    spans, rejects = extraction(ROW, [(requested(), {"reply": reply, "error": None})])
+    spans, rejects = extraction(ROW, [(requested(), {"reply": reply, "finish_reason": "stop", "error": None})])
     assert rejected.value.reason is Reason.NOT_A_REPLY
     assert (spans, [(each["key"], each["reason"]) for each in rejects]) == ({}, [("q|model", "NOT_A_REPLY")])
 
@@ -180,7 +180,9 @@ def linked(stem: str, *mentions: tuple[str, str], **config: Any) -> Row:
     row = question(question=stem)
     reply = named(*(("Q", text, kind) for text, kind in mentions))
     types = tuple(sorted(set(NODES["type"].to_pylist())))
-    spans, rejects = extraction(row, [(requested(row, types), {"reply": reply, "error": None})])
+    spans, rejects = extraction(
+        row, [(requested(row, types), {"reply": reply, "finish_reason": "stop", "error": None})]
+    )
     linker.look_up([], texts_of(row, spans))
     found = settle(find(row, linker, spans, rejects), {})
     assert found["named"] == len(found["links"]) + len(found["rejects"]) + found["merged"] + found["overlapped"]
