@@ -133,8 +133,15 @@ FLOW = (
         unit="question",
         unit_table="chains",
         unit_key=("question_id",),
-        config=("engine", "chains"),
-        resources=("medreason_ray/stages/write_chains.md",),
+        config=("engine", "chains", "verify"),
+        resources=(
+            "medreason_ray/stages/prune_paths.md",
+            "medreason_ray/stages/write_chains.md",
+            "medreason_ray/stages/write_chains_text.md",
+            "medreason_ray/stages/answer_blind.md",
+            "medreason_ray/stages/judge_answers.md",
+        ),
+        code=2,
     ),
     Step(
         name="assemble_release",

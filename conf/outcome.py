@@ -109,6 +109,8 @@ class Outcome:
     """Written into the commit beside the fingerprint, such as kg_version."""
     notices: tuple[str, ...] = ()
     """Lines for the person who runs the job: what was merged, what looks odd."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Numbers of this run, not of the result: tokens, cost; for MLflow and the last line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class StageReport:
     seconds: float
     facts: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def unchanged(

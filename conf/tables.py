@@ -242,6 +242,7 @@ REPLIES = Table(
 
 CHAINS = Table(
     name="chains",
+    version=2,
     doc="Reasoning chains, step by step, each step with what supports it.",
     key=("chain_id",),
     columns=(
@@ -253,6 +254,8 @@ CHAINS = Table(
         column("steps", pa.list_(CHAIN_STEP), "text, support (kg, question, background) and the edges as claimed"),
         column("reasoning", TEXT, "MedReason's layout: Finding Reasoning Paths / Reasoning Process / Conclusion"),
         column("conclusion", TEXT, "the last part alone"),
+        column("paths_shown", I32, "paths that the prompt showed, whole"),
+        column("paths_left_out", I32, "paths at hand that fitted neither chains.max_edges nor what the model can read"),
         column("model", TEXT, "engine/model that wrote it"),
         column("prompt_hash", TEXT, "digest of the prompt file"),
         column("kg_version", TEXT, "cases.kg_version"),
@@ -265,7 +268,7 @@ VERDICTS = Table(
     key=("chain_id", "arm"),
     columns=(
         column("chain_id", TEXT, "chains.chain_id"),
-        column("arm", TEXT, "closed_book, chain, masked or foil"),
+        column("arm", TEXT, "closed_book (the question alone), chain (without its conclusion), masked, or foil"),
         column("answer_key", TEXT, "the option chosen blind; null when not judged"),
         column("agrees", FLAG, "the blind answer is the dataset's; null when not judged"),
         column("method", TEXT, "match, model or not_judged"),

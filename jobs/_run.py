@@ -161,6 +161,7 @@ def _summary(job: str, status: str, run: Run | None, started: float, **more: Any
                 "tables": {n: {"rows": t.rows, "version": t.version} for n, t in report.tables.items()},
                 "inputs": {n: {"rows": t.rows, "version": t.version} for n, t in report.inputs.items()},
                 **({"facts": dict(report.facts)} if report.facts else {}),
+                **({"metrics": dict(report.metrics)} if report.metrics else {}),
             }
             for report in reports
         },

@@ -15,6 +15,7 @@ def main(run: Run) -> None:
         ledger=ledger,
         engine=config.engine,
         chains=config.chains,
+        verify=config.verify,
         batch_rows=config.ray.batch_rows,
     )
 

@@ -77,6 +77,7 @@ class Tracker:
                 f"{report.step}/{report.unit}s_out": report.units_out,
                 **{f"{report.step}/rejected_{name}": count for name, count in report.rejected.items()},
                 **{f"{report.step}/merged_{name}": count for name, count in report.merged.items()},
+                **{f"{report.step}/{name}": number for name, number in report.metrics.items()},
             }
         mlflow.log_metrics(numbers)
         versions = {f"{report.step}.{name}.version": str(table.version) for name, table in report.tables.items()}

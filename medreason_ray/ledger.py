@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from pyarrow import fs
 
 from conf.tables import REPLIES, Table
@@ -36,7 +36,7 @@ _READERS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Where the reply of each request of one stage lies; n requests, in the order of their ids."""
+    """Where the reply of each request of some stages lies; n requests, in the order of their ids."""
 
     ids: npt.NDArray[np.bytes_]
     """(n,) request_ids as 32 bytes, ascending."""
@@ -91,14 +91,17 @@ class Ledger:
         self._table = table
 
     def create(self) -> None:
-        """Make the table where there is none, so that the first appends do not race for it."""
-        DeltaTable.create(
+        """Make the table where there is none, so that the first appends do not race for it; add columns that it lacks."""
+        table = DeltaTable.create(
             self._uri,
             self._table.schema,
             mode="ignore",
             storage_options=self._storage_options,
             commit_properties=self._commit(),
         )
+        held = {each.name for each in table.schema().fields}
+        if missing := [each for each in Schema.from_arrow(self._table.schema).fields if each.name not in held]:
+            table.alter.add_columns(missing, commit_properties=self._commit())
 
     def append(self, rows: pa.Table) -> None:
         """Add rows in one commit."""
@@ -110,16 +113,22 @@ class Ledger:
             commit_properties=self._commit(),
         )
 
-    def read(self, stage: str, *, skip: Collection[str] = ()) -> Known:
-        """What the ledger holds of a stage as it is now.
+    def read(self, stages: Collection[str], *, skip: Collection[str] = ()) -> Known:
+        """What the ledger holds of some stages as it is now.
 
         Args:
-            stage: replies.stage.
+            stages: of replies.stage.
             skip: files to leave out, as they were read before.
         """
         uris = sorted(set(self._files()).difference(skip))
         with ThreadPoolExecutor(_READERS) as pool:
-            return _index([piece for scan in pool.map(partial(_scan, stage=stage), uris) for piece in scan])
+            return _index(
+                [
+                    piece
+                    for scan in pool.map(partial(_scan, stages=pa.array(stages, pa.string())), uris)
+                    for piece in scan
+                ]
+            )
 
     def _files(self) -> list[str]:
         """The table's files now. DeltaTable.file_uris() escapes blanks in the root, which pyarrow.fs does not undo."""
@@ -154,14 +163,14 @@ def _ids(request_ids: pa.Array) -> npt.NDArray[np.bytes_]:
     return np.frombuffer(binascii.unhexlify(digits), _ID)
 
 
-def _scan(uri: str, stage: str) -> list[_Piece]:
+def _scan(uri: str, stages: pa.Array) -> list[_Piece]:
     """The row groups of one file."""
     system, path = fs.FileSystem.from_uri(uri)
     with pq.ParquetFile(path, filesystem=system) as file:
         found = []
         for number in range(file.num_row_groups):
             group = file.read_row_group(number, columns=["request_id", "stage", "error"])
-            row = np.flatnonzero(pc.equal(group["stage"], stage).to_numpy()).astype(np.int32)
+            row = np.flatnonzero(pc.is_in(group["stage"], stages).to_numpy()).astype(np.int32)
             group = group.take(row)
             failed = group["error"].is_valid().to_numpy()
             found.append(_Piece(uri, number, _ids(group["request_id"].combine_chunks()), failed, row))
@@ -212,4 +221,8 @@ def _read_piece(uri: str, row_group: int) -> pa.Table:
     """One row group; files of a Delta table never change, so a worker may keep the last few."""
     system, path = fs.FileSystem.from_uri(uri)
     with pq.ParquetFile(path, filesystem=system) as file:
-        return file.read_row_group(row_group).select(REPLIES.schema.names).cast(REPLIES.schema)
+        content = file.read_row_group(row_group)
+    for each in REPLIES.schema:
+        if each.name not in content.schema.names:  # a file older than the column
+            content = content.append_column(each.name, pa.nulls(len(content), each.type))
+    return content.select(REPLIES.schema.names).cast(REPLIES.schema)

@@ -99,6 +99,7 @@ class RayStore:
             seconds=time.monotonic() - started,
             facts=dict(outcome.facts),
             notices=outcome.notices,
+            metrics=dict(outcome.metrics),
         )
 
     def _write_rejects(self, step: Step, rejects: pa.Table, metadata: str) -> None:

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, Self
 
 from conf.identity import request_id
@@ -77,6 +77,12 @@ class Shown:
     """Best first."""
     keep: int
     """Paths the writer may walk."""
+    left_out: int = 0
+    """Paths that were at hand and are not shown."""
+
+    def leaving_out(self, paths: int) -> Self:
+        """The same, with the number of paths that are not shown."""
+        return replace(self, left_out=paths)
 
     def by_rule(self) -> str:
         """One step per hop of the best paths, each citing the hop's first edge; an edge is stated once.
@@ -84,7 +90,7 @@ class Shown:
         It claims no cause, excludes no option and draws no inference: what it says is as true as the graph.
         """
         walked = dict.fromkeys(hop[0] for path in self.paths[: self.keep] for hop in path.hops)
-        steps = [{"text": self.facts[label].sentence, "support": "kg", "edges": [label]} for label in walked]
+        steps = [{"support": "kg", "edges": [label], "text": self.facts[label].sentence} for label in walked]
         chain = {"steps": steps, "conclusion": f"Dataset answer: {self.answer}"}
         return json.dumps(chain, ensure_ascii=False)
 

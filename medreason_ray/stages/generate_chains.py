@@ -1,10 +1,12 @@
-"""cases -> replies -> chains, verdicts: each case is asked about once, and its reply becomes a chain or a reject.
+"""cases -> replies -> chains, verdicts: each case is asked about once, and its replies become chains or a reject.
 
-The two kinds of work are kept apart (medreason_ray.llm_stage): asking costs money and goes to the ledger, parsing is
-free and pure.
+One conversation a case (medreason_ray.conversation), all of it through one engine: which paths carry the argument, n chains,
+blind answers, and a judge where spelling does not settle it. Asking costs money and goes to the ledger, parsing is free and
+pure.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -12,19 +14,20 @@ import pyarrow as pa
 import ray
 from ray.data import Dataset
 
-from conf.config import ChainsConfig, EngineConfig
+from conf.config import ChainsConfig, EngineConfig, VerifyConfig
 from conf.outcome import Outcome, Reason, Rejected
 from conf.tables import CHAINS, REJECTS, VERDICTS
+from medreason_ray.asker import COLLECT_AFTER, OpenEngine
+from medreason_ray.conversation import Converse, Row, replay
 from medreason_ray.engines.choice import model_of
 from medreason_ray.engines.choice import open_engine as choose_engine
-from medreason_ray.engines.request import Request
 from medreason_ray.ledger import Known, Ledger
-from medreason_ray.llm_stage import OpenEngine, Requests, ask_missing, with_replies
-from medreason_ray.reply import answered
-from medreason_ray.stages import write_chains
+from medreason_ray.llm_stage import Asked, Report, ask_missing, silent
+from medreason_ray.stages import answer_blind, judge_answers, prune_paths, write_chains
+from medreason_ray.stages.reason_case import Reasoned, reason
 from medreason_ray.store import flatten
 
-Row = dict[str, Any]
+STAGES = (prune_paths.STAGE, write_chains.STAGE, answer_blind.STAGE, judge_answers.STAGE)
 
 # The store adds the step and the reason's sentence.
 _REJECTS = pa.schema([REJECTS.schema.field(name) for name in ("entity", "key", "reason", "detail")])
@@ -37,32 +40,33 @@ def run(
     ledger: Ledger,
     engine: EngineConfig,
     chains: ChainsConfig,
+    verify: VerifyConfig,
     batch_rows: int,
     open_engine: OpenEngine = choose_engine,
+    report: Report = silent,
 ) -> Outcome:
-    """A chain and its verdicts for each case, or a reject that says why there is none.
+    """The chains and verdicts of each case, or a reject that says why there are none.
 
     Args:
         cases: the table `cases`.
         ledger: the replies.
-        engine: who writes.
-        chains: what is asked.
-        batch_rows: cases rendered or parsed at a time.
+        engine: who answers.
+        chains: what is asked of the writer.
+        verify: what is asked to test a chain.
+        batch_rows: cases rendered or parsed at a time; fewer are begun at once where a model answers.
         open_engine: makes the engine on each actor.
+        report: told how far it has come.
+
+    Raises:
+        TooManyFailures: more than engine.max_failed_share of an actor's requests failed.
     """
-    requests = partial(write_chains.requests, config=chains, model=model_of(engine))
-    asked = ask_missing(
-        cases,
-        requests,
-        stage=write_chains.STAGE,
-        ledger=ledger,
-        engine=engine,
-        batch_rows=batch_rows,
-        open_engine=open_engine,
+    converse = conversation(engine, chains, verify)
+    asked = ask(
+        cases, converse, ledger=ledger, engine=engine, batch_rows=batch_rows, open_engine=open_engine, report=report
     )
     # Kept, for the store reads it once a table and once to count; blocks beyond memory are spilled to disk.
     parsed = cases.map_batches(
-        partial(_parse_batch, requests=requests, known=ray.put(asked.known)),
+        partial(_parse_batch, converse=converse, known=ray.put(asked.known)),
         batch_size=batch_rows,
         batch_format="pyarrow",
         zero_copy_batch=True,
@@ -78,49 +82,80 @@ def run(
         units_in=asked.rows,
         rejects=rejects,
         facts={"failed": str(failed)},
-        notices=(f"{asked.asked} requests asked; {failed} cases without a reply",),
+        metrics=_metrics(asked, engine),
+        notices=(f"{asked.asked} requests asked; {failed} cases or chains without a reply",),
     )
 
 
-def _parse_batch(batch: pa.Table, requests: Requests, known: "ray.ObjectRef[Known]") -> pa.Table:
+def conversation(engine: EngineConfig, chains: ChainsConfig, verify: VerifyConfig) -> Converse:
+    """What is said about a case.
+
+    Raises:
+        ConfigError: the engine's model is not named.
+    """
+    return partial(reason, chains=chains, verify=verify, model=model_of(engine))
+
+
+def ask(
+    cases: Dataset,
+    converse: Converse,
+    *,
+    ledger: Ledger,
+    engine: EngineConfig,
+    batch_rows: int,
+    open_engine: OpenEngine = choose_engine,
+    report: Report = silent,
+) -> Asked:
+    """The asking alone; its replies count for any later run."""
+    reads = model_of(engine).reads
+    return ask_missing(
+        cases,
+        converse,
+        stages=STAGES,
+        ledger=ledger,
+        engine=engine,
+        # A model takes seconds a case: small batches tell of their end sooner, and four of them are in work at once.
+        batch_rows=min(batch_rows, max(8, engine.concurrency)) if reads else batch_rows,
+        open_engine=open_engine,
+        of_rows=cases.count() if reads else 0,
+        report=report,
+    )
+
+
+def _metrics(asked: Asked, engine: EngineConfig) -> Mapping[str, float]:
+    """What the asking took, for MLflow."""
+    done = asked.progress
+    sums = {"requests": asked.asked, "tokens_in": done.tokens_in, "tokens_out": done.tokens_out}
+    if not asked.asked or not done.tokens_in + done.tokens_out:
+        return {"requests": float(asked.asked)}
+    price = (done.tokens_in * engine.price_in + done.tokens_out * engine.price_out) / 1e6
+    hours = done.seconds / 3600 * engine.actors
+    return {name: float(count) for name, count in sums.items()} | {
+        "tokens_cached": float(done.tokens_cached),
+        "tokens_out_per_s": done.tokens_out / done.seconds,
+        "engine_hours": hours,
+        "cost": price + hours * engine.price_hour,
+    }
+
+
+def _parse_batch(batch: pa.Table, converse: Converse, known: "ray.ObjectRef[Known]") -> pa.Table:
     """One row: the lists of chains, verdicts and rejects of the batch's cases."""
+    import gc
+
+    gc.set_threshold(COLLECT_AFTER)
     parsed: dict[str, list[Row]] = {name: [] for name in _PARSED}
-    for case, asked in with_replies(batch, requests, ray.get(known)):
-        try:
-            if isinstance(asked, Rejected):
-                raise asked
-            [(request, reply)] = asked
-            chain = _chain(case, request, reply)
-        except Rejected as reason:
-            parsed["rejects"].append(_reject(case, reason))
+    for talk in replay(batch.to_pylist(), converse, ray.get(known)):
+        found = talk.result
+        if isinstance(found, Rejected):
+            parsed["rejects"].append(_reject("question", talk.row["question_id"], found))
             continue
-        parsed["chains"].append(chain)
-        parsed["verdicts"].append(_verdict(chain))
+        assert isinstance(found, Reasoned)
+        parsed["chains"] += found.chains
+        parsed["verdicts"] += found.verdicts
+        parsed["rejects"] += [_reject("chain", key, why) for key, why in found.lost]
     columns = {name: pa.array([parsed[name]], pa.list_(pa.struct(list(schema)))) for name, schema in _PARSED.items()}
     return pa.table(columns)
 
 
-def _chain(case: Row, request: Request, reply: Row) -> Row:
-    """The chain that a row of `replies` stands for.
-
-    Raises:
-        Rejected: REQUEST_FAILED, and what write_chains.parse raises.
-    """
-    return write_chains.parse(case, request, answered(reply))
-
-
-def _verdict(chain: Row) -> Row:
-    """A chain that no one has answered blind."""
-    return {
-        "chain_id": chain["chain_id"],
-        "arm": "chain",
-        "answer_key": None,
-        "agrees": None,
-        "method": "not_judged",
-        "judge_model": None,
-        "why": "template engine: nothing to judge",
-    }
-
-
-def _reject(case: Row, reason: Rejected) -> Row:
-    return {"entity": "question", "key": case["question_id"], "reason": reason.reason.name, "detail": reason.detail}
+def _reject(entity: str, key: str, reason: Rejected) -> dict[str, Any]:
+    return {"entity": entity, "key": key, "reason": reason.reason.name, "detail": reason.detail}

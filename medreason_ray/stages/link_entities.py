@@ -20,13 +20,15 @@ from ray.data import ActorPoolStrategy, Dataset
 from conf.config import EngineConfig, LinksConfig
 from conf.outcome import Outcome, Rejected
 from conf.tables import LINKS, MENTIONS
+from medreason_ray.asker import OpenEngine
+from medreason_ray.conversation import Converse, in_one_round, replay
 from medreason_ray.engines.choice import model_of
 from medreason_ray.engines.choice import open_engine as choose_engine
 from medreason_ray.engines.request import Request
 from medreason_ray.ledger import Ledger
 from medreason_ray.linking.linker import Linker, sides
 from medreason_ray.linking.neighbours import NodeVectors
-from medreason_ray.llm_stage import Asked, OpenEngine, Requests, ask_missing, with_replies
+from medreason_ray.llm_stage import Asked, ask_missing
 from medreason_ray.stages import choose_nodes, extract_mentions
 from medreason_ray.stages.link_question import (
     FOUND,
@@ -46,8 +48,8 @@ _NAMED = ("node_id", "name", "type", "synonyms", "generic", "degree")
 _SUMS = ("named", "merged", "overlapped", "failed")
 _MAX_ACTORS = 2  # 4,600 questions/s each: an actor's start costs as much as 30,000 questions
 
-Replies = tuple[Requests, "ray.ObjectRef"]
-"""What a stage asks of a row, and the ledger (`Known`) that holds the replies."""
+Replies = tuple[Converse, "ray.ObjectRef"]
+"""What a stage says about a row, and the ledger (`Known`) that holds the replies."""
 
 
 def run(
@@ -117,18 +119,18 @@ class _Passes:
     def ask(self, rows: Dataset, stage: str, requests: Callable[..., list[Request]]) -> Replies:
         """Ask what the ledger does not know of a stage."""
         assert self._ledger, "a model is asked through the ledger only"
-        of_row = partial(requests, model=model_of(self._engine))
+        converse = partial(in_one_round, partial(requests, model=model_of(self._engine)))
         done = ask_missing(
             rows,
-            of_row,
-            stage=stage,
+            converse,
+            stages=(stage,),
             ledger=self._ledger,
             engine=self._engine,
             batch_rows=self._batch_rows,
             open_engine=self._open_engine,
         )
         self.asked.append(done)
-        return of_row, ray.put(done.known)
+        return converse, ray.put(done.known)
 
 
 class _Linker:
@@ -168,11 +170,11 @@ def _with_replies(batch: pa.Table, replies: Replies | None) -> Iterator[tuple[Ro
     if replies is None:
         yield from ((row, []) for row in batch.to_pylist())
         return
-    requests, known = replies
-    for row, asked in with_replies(batch, requests, ray.get(known)):
-        if isinstance(asked, Rejected):
-            raise asked
-        yield row, asked
+    converse, known = replies
+    for talk in replay(batch.to_pylist(), converse, ray.get(known)):
+        if isinstance(talk.result, Rejected):
+            raise talk.result
+        yield talk.row, talk.result
 
 
 def _types(nodes: pa.Table) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""cases -> chains: a chain of steps from the question to its answer, each citing edges of the case.
+"""case -> chains: a chain of steps from the question to an option, each citing edges of the case.
 
 `kg` steps cite by label: E1 to Em number the edges shown, so a decoder can be held to them by an enum, and what a label
-stands for is looked up here, never written by the model. Paths are shown whole or not at all.
+stands for is looked up here, never written by the model. Every text has a longest form, so the longest legal reply fits into
+the tokens that are asked for: under the schema a reply that ends is a chain.
 
 Source: MedReason (arXiv:2504.00993) for the three-part layout; its chains name no edges.
 """
@@ -9,126 +10,152 @@ Source: MedReason (arXiv:2504.00993) for the three-part layout; its chains name 
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from conf.config import ChainsConfig
 from conf.identity import chain_id
 from conf.outcome import Reason, Rejected
-from medreason_ray.engines.request import Fact, Model, Request, Shown, ShownPath
+from medreason_ray.engines.request import Fact, Model, Request, Shown
 from medreason_ray.prompt import Prompt, one_line, quoted
-from medreason_ray.reply import read
+from medreason_ray.reply import TOKENS_A_CHAR, form, read, text
+from medreason_ray.stages import write_chains_text
+from medreason_ray.stages.show_paths import show_what_fits
 
 Row = dict[str, Any]
 
 STAGE = "write_chains"
 PROMPT = Prompt.beside(__file__)
 
+_MAX_EDGES = 6  # of a step: more than two hops are two steps
+_QUOTE_CHARS = 160
+_STEP_CHARS = 110  # of a step's JSON, its texts apart; the longest is a kg step of six labels
+_FORBID = ConfigDict(extra="forbid")
 
-class Step(BaseModel):
-    """One inference and what it rests on."""
 
-    model_config = ConfigDict(extra="forbid")
+class KgStep(BaseModel):
+    """Says what its edges say."""
 
-    text: str = Field(min_length=1, max_length=1000)
-    support: Literal["kg", "question", "background"]
-    edges: list[str] = Field(max_length=8)
+    model_config = _FORBID
+    support: Literal["kg"]
+    edges: list[str] = Field(min_length=1, max_length=8)
+    text: str = Field(min_length=1, max_length=2000)
 
-    @model_validator(mode="after")
-    def _kg_cites(self) -> Self:
-        if self.support == "kg" and not self.edges:
-            raise ValueError("a kg step cites no edge")
-        return self
+
+class QuestionStep(BaseModel):
+    """Restates a finding of the question."""
+
+    model_config = _FORBID
+    support: Literal["question"]
+    quote: str = Field(max_length=1000)
+    text: str = Field(min_length=1, max_length=2000)
+    edges: list[str] = Field(default_factory=list, max_length=0)
+
+
+class BackgroundStep(BaseModel):
+    """Rests on what no listed fact states."""
+
+    model_config = _FORBID
+    support: Literal["background"]
+    text: str = Field(min_length=1, max_length=2000)
+    edges: list[str] = Field(default_factory=list, max_length=0)
+
+
+Step = Annotated[KgStep | QuestionStep | BackgroundStep, Field(discriminator="support")]
 
 
 class Reply(BaseModel):
-    """What the writer answers; engines decode under `schema`."""
+    """What the writer answers; engines decode under `schema`, which is narrower."""
 
-    model_config = ConfigDict(extra="forbid")
-
+    model_config = _FORBID
     steps: list[Step] = Field(min_length=1, max_length=40)
     conclusion: str = Field(min_length=1, max_length=2000)
 
 
 @cache
-def schema(edges: int) -> str:
+def schema(edges: int, max_steps: int, step_chars: int) -> str:
     """JSON schema of a reply when E1 to E`edges` are shown: one text, so one compiled grammar, a number."""
-    form = Reply.model_json_schema()
-    form["$defs"]["Step"]["properties"]["edges"]["items"]["enum"] = [f"E{n}" for n in range(1, edges + 1)]
-    return json.dumps(form, sort_keys=True)
+    said, quote = text(step_chars), text(_QUOTE_CHARS)
+    label = {"enum": [f"E{n}" for n in range(1, edges + 1)]}
+    labels = {"type": "array", "items": label, "minItems": 1, "maxItems": _MAX_EDGES}
+    steps = [
+        form(support={"const": "kg"}, edges=labels, text=said),
+        form(support={"const": "question"}, quote=quote, text=said),
+        form(support={"const": "background"}, text=said),
+    ]
+    listed = {"type": "array", "items": {"anyOf": steps}, "minItems": 1, "maxItems": max_steps}
+    return json.dumps(form(steps=listed, conclusion=said))
 
 
-def requests(case: Row, config: ChainsConfig, model: Model) -> list[Request]:
-    """The one request of a case.
+def max_tokens(config: ChainsConfig) -> int:
+    """Tokens of the longest legal reply."""
+    texts = config.max_steps * (config.step_chars + _QUOTE_CHARS) + config.step_chars
+    return TOKENS_A_CHAR * texts + config.max_steps * _STEP_CHARS + _STEP_CHARS
+
+
+def requests(
+    case: Row, paths: list[Row], config: ChainsConfig, model: Model, *, key: str | None, answer: str, samples: int
+) -> list[Request]:
+    """The requests for chains from the question to one option, a sample each.
+
+    Args:
+        case: the row of `cases`.
+        paths: those to the option, best first.
+        config: chains.
+        model: who writes.
+        key: the option; None for an open question.
+        answer: the option's text.
+        samples: how many, with seeds chains.seed, chains.seed + 1 …
 
     Raises:
-        Rejected: NO_CHAIN, when no path of the answer fits chains.max_edges.
+        Rejected: NO_CHAIN, when no path fits into chains.max_edges; PROMPT_TOO_LONG.
     """
-    shown = show(case, config)
-    request = Request.of(
-        model,
-        stage=STAGE,
-        question_id=case["question_id"],
-        prompt=render(case, config, shown),
-        prompt_hash=PROMPT.hash,
-        schema=schema(len(shown.facts)),
-        max_tokens=4096,
-        seed=config.seed,
-        shown=shown,
+    longest = max_tokens(config)
+    is_json = config.format == "json"
+    prompt = PROMPT if is_json else write_chains_text.PROMPT
+
+    def render_shown(shown: Shown) -> str:
+        return render(case, shown, prompt, key)
+
+    shown = show_what_fits(
+        case,
+        paths,
+        lambda each: model.fits(render_shown(each), longest),
+        answer=answer,
+        max_edges=config.max_edges,
+        keep=config.keep_paths,
     )
-    return [request]
+    filled = render_shown(shown)
+    return [
+        Request.of(
+            model,
+            stage=STAGE,
+            question_id=case["question_id"],
+            prompt=filled,
+            prompt_hash=prompt.hash,
+            schema=schema(len(shown.facts), config.max_steps, config.step_chars) if is_json else "",
+            max_tokens=longest,
+            seed=config.seed + sample,
+            shown=shown,
+        )
+        for sample in range(samples)
+    ]
 
 
-def show(case: Row, config: ChainsConfig) -> Shown:
-    """The paths to the answer that fit into `chains.max_edges` edges, best first over all pairs; a path is never cut.
-
-    Raises:
-        Rejected: NO_CHAIN, when none fits.
-    """
-    found = [path for pair in case["pairs"] if pair["side"] == "answer" for path in pair["paths"]]
-    found.sort(key=lambda path: (path["cost"], path["path_id"]))
-    labels: dict[int, str] = {}
-    facts: dict[str, Fact] = {}
-    paths = []
-    for path in found:
-        if len(labels.keys() | set().union(*path["steps"])) > config.max_edges:
-            continue
-        _label(path, case["edges"], labels, facts)
-        hops = [[labels[number] for number in step] for step in path["steps"]]
-        paths.append(ShownPath(path["path_id"], one_line(path["text"]), hops))
-    if not paths:
-        raise Rejected(Reason.NO_CHAIN, f"none of {len(found)} paths fits into chains.max_edges={config.max_edges}")
-    return Shown(answer=one_line(case["answer"]), facts=facts, paths=paths, keep=config.keep_paths)
-
-
-def _label(path: Row, edges: list[Row], labels: dict[int, str], facts: dict[str, Fact]) -> None:
-    """Give the path's edges that have none yet their labels."""
-    for hop, step in enumerate(path["steps"]):
-        for number in step:
-            if number not in labels:
-                labels[number] = label = f"E{len(labels) + 1}"
-                facts[label] = Fact(one_line(edges[number]["sentence"]), path["path_id"], hop, number)
-
-
-def render(case: Row, config: ChainsConfig, shown: Shown | None = None) -> str:
-    """The prompt of a case; what data says stands on lines of ours, behind a mark, so it cannot pose as structure.
-
-    Raises:
-        Rejected: NO_CHAIN, when no path fits.
-    """
-    shown = shown or show(case, config)
+def render(case: Row, shown: Shown, prompt: Prompt, key: str | None) -> str:
+    """The prompt of a case; what data says stands on lines of ours, behind a mark, so it cannot pose as structure."""
     options = [f"- {one_line(option['key'])}. {one_line(option['text'])}" for option in case["options"] or ()]
     brackets = ["; ".join(", ".join(hop) for hop in path.hops) for path in shown.paths]
     paths = [f"{n}. {path.text} [{b}]" for n, (path, b) in enumerate(zip(shown.paths, brackets, strict=True), start=1)]
-    return PROMPT.fill(
+    return prompt.fill(
         question=quoted(case["question"]),
         options="\n".join(options) or "- none: an open question",
-        answer=f"- {one_line(case['answer_key'])}. {shown.answer}" if case["answer_key"] else f"- {shown.answer}",
+        answer=f"- {one_line(key)}. {shown.answer}" if key else f"- {shown.answer}",
         negatives=_negatives(case) or "- none",
         facts="\n".join(f"{label}: {fact.sentence}" for label, fact in shown.facts.items()),
         paths="\n".join(paths),
-        keep_paths=config.keep_paths,
+        keep_paths=shown.keep,
     )
 
 
@@ -137,41 +164,49 @@ def _negatives(case: Row) -> str:
     return "\n".join(f"- {one_line(each['name'])}: {said[each['assertion']]}" for each in case["negatives"] or ())
 
 
-def parse(case: Row, request: Request, reply: str) -> Row:
+def parse(case: Row, request: Request, reply: str, *, arm: str = "answer", sample: int = 0) -> Row:
     """The chain row that a reply stands for.
 
     Raises:
-        Rejected: NOT_A_REPLY, when it is not JSON of the asked form; UNSHOWN_EDGE, when it cites a label not shown.
+        Rejected: NOT_A_REPLY, when it is not of the asked form; UNSHOWN_EDGE, when it cites a label not shown.
     """
-    written = read(Reply, reply)
+    written = read(Reply, reply if request.schema else write_chains_text.as_json(reply))
     shown = request.shown
     assert isinstance(shown, Shown)
-    facts = shown.facts
-    steps = [_step(step, facts, case["edges"]) for step in written.steps]
+    steps = [_step(step, shown.facts, case) for step in written.steps]
     walked = {edge["path_id"] for step in steps for edge in step["edges"]}
     paths = [path for path in shown.paths if path.path_id in walked]
     conclusion = one_line(written.conclusion)
     return {
-        "chain_id": chain_id(case["question_id"], "answer", 0, request.request_id),
+        "chain_id": chain_id(case["question_id"], arm, sample, request.request_id),
         "question_id": case["question_id"],
-        "sample": 0,
-        "arm": "answer",
+        "sample": sample,
+        "arm": arm,
         "evidence": [path.path_id for path in paths],
         "steps": steps,
         "reasoning": _layout([path.text for path in paths], [step["text"] for step in steps], conclusion),
         "conclusion": conclusion,
+        "paths_shown": len(shown.paths),
+        "paths_left_out": shown.left_out,
         "model": request.model,
         "prompt_hash": request.prompt_hash,
         "kg_version": case["kg_version"],
     }
 
 
-def _step(step: Step, facts: Mapping[str, Fact], edges: list[Row]) -> Row:
-    """A step as the table has it; `quote` stays null and `mentions` empty until they are looked for."""
+def _step(step: KgStep | QuestionStep | BackgroundStep, facts: Mapping[str, Fact], case: Row) -> Row:
+    """A step as the table has it; `mentions` stays empty until they are looked for."""
     if unshown := [label for label in step.edges if label not in facts]:
         raise Rejected(Reason.UNSHOWN_EDGE, f"{one_line(unshown[0])}; shown are E1 to E{len(facts)}")
-    cited = [_cited(facts[label], edges) for label in dict.fromkeys(step.edges)]
-    return {"text": one_line(step.text), "support": step.support, "edges": cited, "quote": None, "mentions": []}
+    cited = [_cited(facts[label], case["edges"]) for label in dict.fromkeys(step.edges)]
+    quote = _place(step.quote, case["question"]) if isinstance(step, QuestionStep) else None
+    return {"text": one_line(step.text), "support": step.support, "edges": cited, "quote": quote, "mentions": []}
+
+
+def _place(quote: str, question: str) -> dict[str, int] | None:
+    """Where the question says so, letter for letter; None where it does not."""
+    start = question.find(quote) if quote else -1
+    return {"start": start, "end": start + len(quote)} if start >= 0 else None
 
 
 def _cited(fact: Fact, edges: list[Row]) -> Row:

@@ -1,0 +1,66 @@
+"""Replies on their way into the ledger."""
+
+import asyncio
+from typing import Any
+
+import pyarrow as pa
+
+from conf.tables import REPLIES
+from medreason_ray.ledger import Ledger
+
+Row = dict[str, Any]
+Committed = asyncio.Future[None]
+
+
+class BlockWriter:
+    """Gathers an actor's replies and commits them in blocks of `block_rows`, or sooner when no talk is left that may add one.
+
+    `reserve` lets at most `block_rows` replies and those in flight be uncommitted, whatever the commit takes: that is
+    what a kill costs. Used on one event loop.
+    """
+
+    def __init__(self, ledger: Ledger, block_rows: int, in_flight: int) -> None:
+        self._ledger = ledger
+        self._block_rows = block_rows
+        self._free = asyncio.Semaphore(block_rows + in_flight)
+        self._talks = 0
+        self._rows: list[Row] = []
+        self._committed: Committed | None = None
+
+    def enter(self, talks: int) -> None:
+        """So many talks begin; each says `leave` once."""
+        self._talks += talks
+
+    async def leave(self) -> None:
+        """A talk has put its last row. The last to leave commits what is gathered."""
+        self._talks -= 1
+        if not self._talks:
+            await self.flush()
+
+    async def reserve(self) -> None:
+        """Wait until one more uncommitted row is allowed."""
+        await self._free.acquire()
+
+    async def put(self, row: Row) -> Committed:
+        """Add a row; the future is done when it is committed, and fails as the commit fails."""
+        self._rows.append(row)
+        self._committed = committed = self._committed or asyncio.get_running_loop().create_future()
+        if len(self._rows) >= self._block_rows:
+            await self.flush()
+        return committed
+
+    async def flush(self) -> None:
+        """Commit what is gathered."""
+        rows, self._rows = self._rows, []
+        committed, self._committed = self._committed, None
+        if committed is None:
+            return
+        table = pa.Table.from_pylist(rows, REPLIES.schema)
+        try:
+            await asyncio.to_thread(self._ledger.append, table)
+        except Exception as error:  # noqa: BLE001  raised again by everyone who waits for this block
+            committed.set_exception(error)
+            return
+        committed.set_result(None)
+        for _ in rows:
+            self._free.release()
