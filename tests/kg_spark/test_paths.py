@@ -190,7 +190,7 @@ def test_memory_is_bounded_by_the_expansions_not_by_the_paths(
     config = replace(SHORTEST, slack=2, max_hops=8, max_expansions=50_000)
     index = index_of(n, edges)
     memory = search.scratch(index.graph, max_hops=8, max_expansions=50_000, top_k=50)
-    assert sum(array.nbytes for array in memory) < 20 * n + 300 * min(50_000, len(index.graph.target) + 1) + 20_000
+    assert sum(array.nbytes for array in memory) < 20 * n + 100 * min(50_000, len(index.graph.target) + 1) + 20_000
     assert len(find(index, [pair], config).cost) == paths
 
 
