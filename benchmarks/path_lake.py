@@ -41,7 +41,7 @@ def session() -> SparkSession:
     return open_session(Config().spark)
 
 
-def _write(lake: str, tables: dict[str, dict[str, Any]], *, kg_version: str = KG) -> None:
+def _write(lake: str, tables: dict[str, dict[str, Any]]) -> None:
     """Tables as one run of their step would leave them; columns that are not given are null."""
     stamp = uuid.uuid4().hex[:16]
     place = Lake(config(lake))
@@ -49,7 +49,7 @@ def _write(lake: str, tables: dict[str, dict[str, Any]], *, kg_version: str = KG
         schema = TABLES[name].schema
         rows = len(next(iter(columns.values()), []))
         arrays = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(rows, f.type) for f in schema]
-        metadata = user_metadata(step(_WRITTEN[name]), TABLES[name], stamp, {"kg_version": kg_version})
+        metadata = user_metadata(step(_WRITTEN[name]), TABLES[name], stamp, {"kg_version": KG})
         table = pa.table(arrays, schema=schema)
         properties = CommitProperties(custom_metadata={"userMetadata": metadata})
         write_deltalake(place.uri(name), table, mode="overwrite", commit_properties=properties)

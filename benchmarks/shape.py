@@ -1,4 +1,4 @@
-"""primekg_shape.json, seed -> a graph with PrimeKG's counts, and pairs drawn like a question set's.
+"""primekg_shape.json -> a graph with PrimeKG's counts, and pairs drawn like a question set's.
 
 PrimeKG itself cannot be shipped, its shape can: nodes by type and edges by relation are exact (a relation's rows stand
 twice in kg.csv, so half of them are its edges). Ends are drawn by popularity: each node has one for all relations, by a
@@ -83,9 +83,9 @@ def read(data: str) -> dict[str, list[dict[str, str | int]]] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def draw(shape: dict, scale: float = 1.0, seed: int = SEED) -> Drawn:
+def draw(shape: dict, scale: float = 1.0) -> Drawn:
     """A graph of `scale` times the shape's nodes of each type and edges of each relation."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     count = {kind: max(2, round(scale * shape["node_types"][kind])) for kind in _PREFIXES}
     first = dict(zip(count, np.cumsum([0, *count.values()]).tolist(), strict=False))
     fame = np.concatenate([rng.permutation(np.arange(1.0, size + 1) ** -_TAIL) for size in count.values()])
@@ -134,9 +134,9 @@ def node_ids(graph: Drawn) -> list[str]:
     return [f"{_PREFIXES[kind]}{i:07d}" for kind, size in graph.count.items() for i in range(size)]
 
 
-def edge_ids(graph: Drawn, seed: int = SEED) -> NDArray[np.uint8]:
+def edge_ids(graph: Drawn) -> NDArray[np.uint8]:
     """(m, 8) distinct bytes; random ones, which digests look like."""
-    rng = np.random.default_rng((seed, 1))
+    rng = np.random.default_rng((SEED, 1))
     ids = rng.integers(0, 2**63, len(graph.src), np.int64)
     assert len(np.unique(ids)) == len(ids), "two edges drew one id"
     return ids.astype(">u8").view(np.uint8).reshape(-1, 8)
@@ -152,9 +152,9 @@ def costs(graph: Drawn) -> I32:
     return np.round(sum(np.log(degree) for degree in degrees) * DAMPING * 65536).astype(np.int32)
 
 
-def questions(graph: Drawn, size: int, seed: int = SEED) -> tuple[I32, I32]:
+def questions(graph: Drawn, size: int) -> tuple[I32, I32]:
     """(size, 5) nodes of questions and (size, 2) of their answers, well-known ones first of all; none stands twice."""
-    rng = np.random.default_rng((seed, 2))
+    rng = np.random.default_rng((SEED, 2))
     asked, answered = (_popular(graph, kinds) for kinds in (_ASKED, _ANSWERED))
     rows = list(_distinct(rng, graph.n, asked, answered, size))
     ends = np.concatenate(rows)[:size].astype(np.int32)
@@ -185,9 +185,9 @@ def _distinct(rng: np.random.Generator, n: int, asked: F64, answered: F64, size:
         yield rows
 
 
-def pairs(graph: Drawn, size: int, seed: int = SEED) -> tuple[I32, I32]:
+def pairs(graph: Drawn, size: int) -> tuple[I32, I32]:
     """Sources and targets of the first `size` pairs of the questions: each node of a question with each of its answer."""
     ways = _ENDS[0] * _ENDS[1]
-    asked, answered = questions(graph, -(-size // ways), seed)
+    asked, answered = questions(graph, -(-size // ways))
     sources, targets = np.repeat(asked, _ENDS[1], axis=1).ravel(), np.tile(answered, (1, _ENDS[0])).ravel()
     return sources[:size], targets[:size]

@@ -61,11 +61,6 @@ def chain_id(question: str, arm: str, sample: int, request: str) -> str:
     return digest(question, arm, str(sample), request)
 
 
-def line_key(file: str, line: str, occurrence: int) -> str:
-    """Key of a raw line in `rejects`: the same wherever in the file it stands."""
-    return f"{file}:{hashlib.sha256(line.encode()).hexdigest()[:16]}:{occurrence}"
-
-
 def node_id(vocabulary: str, raw_id: str, raw_type: str, raw_source: str = "") -> str | None:
     """Id of a node: the CURIE that its raw id is an unmistakable writing of (rows `curies` of types.yaml).
 

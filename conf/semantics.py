@@ -1,4 +1,4 @@
-"""relations, types, licences and generic names (.yaml) -> typed rows: what each source's data mean, for both engines.
+"""relations, types and generic names (.yaml) -> typed rows: what each source's data mean, for both engines.
 
 Meaning is data: a new source or a mended phrase is a row in a file, not a branch in a reader. The files travel in the wheel
 and are read once a process; a mistake in one, or in a user's own file, is a ConfigError of one line before any work begins.
@@ -8,7 +8,7 @@ Source: PrimeKG's build_graph.ipynb, Hetionet's describe/definitions.json, Bioli
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -45,7 +45,7 @@ class Relation:
     no_passage: str | None = None
     """subject or object: no path passes through that end from one such edge to another; None = neither."""
     licence: str | None = None
-    """SPDX; None = licences.yaml decides."""
+    """SPDX; None = licences.yaml decides (conf.licences)."""
 
     @property
     def key(self) -> tuple[str, str, str | None]:
@@ -59,24 +59,6 @@ class NodeType:
 
     type: str
     biolink: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Licence:
-    """The terms an edge or a question came under; None is "not known", which no permissive release takes."""
-
-    upstream: tuple[str, ...] = ()
-    spdx: str | None = None
-    """An SPDX expression, `A AND B` where several licences apply at once."""
-    commercial: bool | None = None
-    share_alike: bool | None = None
-    train: bool | None = None
-    benchmark: bool = False
-
-    @property
-    def permissive(self) -> bool:
-        """Known to allow commercial use without share-alike."""
-        return self.commercial is True and self.share_alike is False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +86,7 @@ def relations(extra: Path | None = None) -> tuple[Relation, ...]:
         ConfigError: a file that is missing or no YAML list, an unknown or missing column, an unknown kind, polarity or type, two
             rows for one (vocabulary, relation, display_relation), a symmetric row whose two readings differ.
     """
-    rows = [_relation(row, f"relations.yaml, row {n}") for n, row in enumerate(_packaged("relations.yaml"), start=1)]
+    rows = [_relation(row, f"relations.yaml, row {n}") for n, row in enumerate(packaged("relations.yaml"), start=1)]
     if extra is not None:
         rows += [_relation(row, f"{extra}, row {n}") for n, row in enumerate(_user_rows(extra), start=1)]
     seen: set[tuple[str, str, str | None]] = set()
@@ -128,7 +110,7 @@ def find_relation(
 @cache
 def node_types() -> tuple[NodeType, ...]:
     """The canonical node types, PrimeKG's ten first."""
-    return tuple(NodeType(**row) for row in _packaged("types.yaml")["types"])
+    return tuple(NodeType(**row) for row in packaged("types.yaml")["types"])
 
 
 @cache
@@ -153,9 +135,7 @@ def separator(vocabulary: str) -> str | None:
 def curie_rules(vocabulary: str, raw: str) -> tuple[CurieRule, ...]:
     """The rules for a raw prefix, source or type, in the order in which they are tried; empty when it is unknown."""
     rows = [
-        row
-        for row in _packaged("types.yaml")["curies"]
-        if row["vocabulary"] == vocabulary and _plain(raw) in _raws(row)
+        row for row in packaged("types.yaml")["curies"] if row["vocabulary"] == vocabulary and _plain(raw) in _raws(row)
     ]
     return tuple(
         CurieRule(local=re.compile(row["local"], re.ASCII), curie=row["curie"], members=row.get("members"))
@@ -167,40 +147,8 @@ def curie_rules(vocabulary: str, raw: str) -> tuple[CurieRule, ...]:
 def generic_names() -> frozenset[tuple[str, str]]:
     """(canonical type, name_key) of the nodes too general to start or end a path."""
     return frozenset(
-        (kind, name_key(name)) for kind, names in _packaged("generic.yaml")["names"].items() for name in names
+        (kind, name_key(name)) for kind, names in packaged("generic.yaml")["names"].items() for name in names
     )
-
-
-@cache
-def licence(source: str, relation: str | None = None) -> Licence:
-    """The terms of a source's edges of one relation (its own `licence`, where the row has one, goes before: `terms`)."""
-    return _licence("graphs", ("source", source), ("relation", relation))
-
-
-@cache
-def dataset_licence(dataset: str, split: str | None = None) -> Licence:
-    """The terms of a dataset's questions of one split, in any case; a split without a row takes the dataset's own."""
-    return _licence("datasets", ("dataset", dataset.casefold()), ("split", split.casefold() if split else None))
-
-
-@cache
-def terms(spdx: str | None) -> Licence:
-    """What an SPDX expression `A AND B` allows, all of it together; flags are None when a part is not in licences.yaml."""
-    known: Mapping[str, Mapping[str, bool]] = _packaged("licences.yaml")["terms"]
-    names = spdx.split(" AND ") if spdx else []
-    if not names or set(names) - known.keys():
-        return Licence(spdx=spdx)
-    parts = [known[name] for name in names]
-    return Licence(
-        spdx=spdx,
-        commercial=all(part["commercial"] for part in parts),
-        share_alike=any(part["share_alike"] for part in parts),
-    )
-
-
-def is_benchmark(dataset: str, split: str | None = None) -> bool:
-    """Whether the split is a published test set, only to be compared against; False for a dataset nobody has declared."""
-    return dataset_licence(dataset, split).benchmark
 
 
 @cache
@@ -209,7 +157,8 @@ def _by_key(extra: Path | None) -> Mapping[tuple[str, str, str | None], Relation
 
 
 @cache
-def _packaged(name: str) -> Any:
+def packaged(name: str) -> Any:
+    """The content of one of the YAML files beside this module."""
     return yaml.safe_load(files("conf").joinpath(name).read_text("utf-8"))
 
 
@@ -288,18 +237,6 @@ def _raws(row: Mapping[str, Any]) -> set[str]:
 
 
 def _vocabulary(name: str, where: str = "types.yaml") -> Mapping[str, Any]:
-    vocabularies: Mapping[str, Mapping[str, Any]] = _packaged("types.yaml")["vocabularies"]
+    vocabularies: Mapping[str, Mapping[str, Any]] = packaged("types.yaml")["vocabularies"]
     _check(where, "unknown vocabulary", {name} - vocabularies.keys(), vocabularies)
     return vocabularies[name]
-
-
-def _licence(section: str, whole: tuple[str, str], part: tuple[str, str | None]) -> Licence:
-    """The row for the whole's part, else the one for the whole; a Licence that knows nothing where there is neither."""
-    rows = {(row[whole[0]], row.get(part[0])): row for row in _packaged("licences.yaml")[section]}
-    row = rows.get((whole[1], part[1])) or rows.get((whole[1], None)) or {}
-    return replace(
-        terms(" AND ".join(row.get("spdx", ())) or None),
-        upstream=tuple(row.get("upstream", ())),
-        train=row.get("train"),
-        benchmark=row.get("benchmark", False),
-    )

@@ -13,8 +13,9 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from conf.licences import licence
 from conf.outcome import Reason
-from conf.semantics import Relation, find_relation, licence
+from conf.semantics import Relation, find_relation
 from kg_spark.columns import digest
 
 END = {None: "", "subject": "src", "object": "dst"}

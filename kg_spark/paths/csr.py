@@ -23,25 +23,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from conf.outcome import ContractError
 from kg_spark.paths.folder import Folder, local_copy
+from kg_spark.paths.graph_columns import RELATION, edge_columns, node_columns
 from kg_spark.paths.search import I32, Graph
 
 FORMAT = 2
 MANIFEST = "manifest.json"
 _RELATIONS = 2**13
 """An int16 holds the code of so many relations and the direction."""
-
-_ID_DIGITS = 16
-
-
-RELATION = ("relation", "predicate", "kind", "polarity", "may_carry", "no_passage")
-"""What the search and the ranker know of an edge; edges that agree in these share a code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +109,8 @@ def build_index(nodes: DataFrame, edges: DataFrame, folder: str, *, kg_version: 
     relations = sorted(tuple(row) for row in edges.select(*RELATION).distinct().collect() if None not in row)
     if len(relations) > _RELATIONS:
         raise ContractError(f"edges hold {len(relations)} relations, the index at most {_RELATIONS}")
-    ids, types, node_type = _node_columns(nodes)
-    arrays = {**layout(len(ids), **_edge_columns(nodes, edges, relations)), "node_type": node_type}
+    ids, types, node_type = node_columns(nodes)
+    arrays = {**layout(len(ids), **edge_columns(nodes, edges, relations)), "node_type": node_type}
     text: dict[str, NDArray[Any]] = {"node_text_offsets": np.frombuffer(ids.buffers()[1], np.int64)[: len(ids) + 1]}
     text["node_text"] = np.frombuffer(ids.buffers()[2] or b"", np.uint8)[: text["node_text_offsets"][-1]]
     with Folder(folder).replacing(last=MANIFEST) as staging:
@@ -235,60 +228,6 @@ def read_manifest(folder: Folder, kg_version: str) -> tuple[Manifest, str]:
 
 def _again(folder: Folder) -> str:
     return f"remove {folder.uri} and run find_paths again"
-
-
-def _node_columns(nodes: DataFrame) -> tuple[pa.LargeStringArray, list[str], NDArray[np.int16]]:
-    """Node ids by number, the types there are, and the code of each node's."""
-    table = nodes.select("number", "node_id", "type").toArrow()
-    number = table["number"].to_numpy()
-    order = pa.array(np.argsort(number))
-    ids = pc.take(table["node_id"].combine_chunks().cast(pa.large_string()), order)
-    ranked = np.array_equal(np.sort(number), np.arange(len(ids)))
-    if not ranked or not pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py():
-        raise ContractError("nodes.number is not the rank of node_id: run build_kg again")
-    types = sorted(pc.unique(table["type"]).to_pylist())
-    codes = pc.index_in(pc.take(table["type"].combine_chunks(), order), pa.array(types, pa.string()))
-    return ids, types, codes.to_numpy().astype(np.int16)
-
-
-def _edge_columns(nodes: DataFrame, edges: DataFrame, relations: list[tuple[Any, ...]]) -> dict[str, NDArray[Any]]:
-    """The arguments of `layout` for a graph: numbers are joined in Spark, arrays come over by Arrow."""
-    ends = [F.col("node_id").alias("end"), F.col("number")]
-    schema = ", ".join(f"{name} {'boolean' if name == 'may_carry' else 'string'}" for name in RELATION)
-    rows = [(code, *relation) for code, relation in enumerate(relations)]
-    names = edges.sparkSession.createDataFrame(rows, f"code int, {schema}")
-    joined = (
-        edges.join(F.broadcast(names), [*RELATION], "left")
-        .join(nodes.select(*ends), F.col("src") == F.col("end"), "left")
-        .select(*edges.columns, "code", F.col("number").alias("src_number"))
-        .join(nodes.select(*ends), F.col("dst") == F.col("end"), "left")
-    )
-    table = joined.select(
-        F.when(F.length("edge_id") == _ID_DIGITS, F.unhex("edge_id")).alias("edge_ids"),
-        F.col("src_number").alias("src"),
-        F.col("number").alias("dst"),
-        "symmetric",
-        F.col("code").alias("relation"),
-        "cost",
-    ).toArrow()
-    for name in table.column_names:
-        if table[name].null_count:
-            raise ContractError(f"edges cannot be indexed, {_NULL_MEANS[name]}: run build_kg again")
-    raw = table["edge_ids"].combine_chunks().cast(pa.binary(8))
-    ids = np.frombuffer(raw.buffers()[1], np.uint8, 8 * len(raw), 8 * raw.offset).reshape(-1, 8)
-    if len(np.unique(ids.view(">u8"))) < len(ids):
-        raise ContractError("edges cannot be indexed, an edge_id stands twice: run build_kg again")
-    return {"edge_ids": ids, **{name: table[name].to_numpy() for name in table.column_names[1:]}}
-
-
-_NULL_MEANS = {
-    "edge_ids": "an edge_id is not 16 hex digits",
-    "src": "a src is not among the nodes",
-    "dst": "a dst is not among the nodes",
-    "symmetric": "a symmetric is null",
-    "relation": "a relation, or what is known of it, is null",
-    "cost": "a cost is null",
-}
 
 
 def _save(path: Path, array: NDArray[Any]) -> dict[str, Any]:

@@ -1,34 +1,25 @@
 """pairs, nodes, edges -> pairs with their paths, through GraphFrames: csr's answers for graphs beyond a memory.
 
-All pairs go in one job. Every end of a pair is a landmark with a bit of its own; in each round a node tells its
-neighbours which landmarks it knows (aggregateMessages, one bit_or a word of 64 landmarks), so half of max_hops rounds
-give all distances that two searches need to meet. Then, for one length after the other, joins walk from the node in the
-middle back to the source and on to the target, one hop each, never to a node from which the end is out of reach. A pair
-is done `slack` lengths after its first path.
-
-Why not shortestPaths: it has no bound and carries a map a node; 20 landmarks on PrimeKG's shape took 144 s, and they
-would be walked to the rim of the graph where two hops are enough. There is no `max_expansions` here: every simple path
-of the lengths asked for is listed before the best are kept, so nothing is ever truncated, and slack costs disk.
+All pairs go in one job. Every end of a pair is a landmark (kg_spark.paths.landmarks), and half of max_hops rounds give all
+distances that two searches need to meet. Then, for one length after the other, joins walk from the node in the middle
+back to the source and on to the target, one hop each, never to a node from which the end is out of reach. A pair is done
+`slack` lengths after its first path. There is no `max_expansions` here: every simple path of the lengths asked for is
+listed before the best are kept, so nothing is ever truncated, and slack costs disk.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import numpy as np
-from graphframes import GraphFrame
-from graphframes.lib import AggregateMessages
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from conf.config import PathsConfig
 from kg_spark.paths.arrow import COST_UNIT
-from kg_spark.paths.csr import RELATION
+from kg_spark.paths.graph_columns import RELATION
+from kg_spark.paths.landmarks import distances, ends_of
 from kg_spark.paths.rules import DELTA, hub_limit
-
-_WORD = 64
-_BLOCK = 1024
-"""Landmarks of one sweep: 16 words a node."""
 
 PAIR = ("source", "target", "keep", "around")
 
@@ -57,7 +48,7 @@ def search(pairs: DataFrame, nodes: DataFrame, edges: DataFrame, config: PathsCo
     here = nodes.select(F.col("node_id").alias("here"), F.col("number").alias("here_number"))
     steps = both.groupBy("here", "there").agg(F.collect_list(F.struct(*_RULES)).alias("edges"))
     steps = steps.join(there, "there").join(here, "here").localCheckpoint()
-    near = _distances(nodes, steps, _landmarks(pairs), rounds=math.ceil(config.max_hops / 2)).localCheckpoint()
+    near = distances(nodes, steps, ends_of(pairs), rounds=math.ceil(config.max_hops / 2)).localCheckpoint()
     found: list[DataFrame] = []
     for hops in range(1, config.max_hops + 1):
         active = _active(pairs, found, hops, config.slack)
@@ -122,73 +113,6 @@ def _barred(config: PathsConfig) -> Column:
     """Whether a path may not pass through a node, of `type` and `walks` edges."""
     barred = F.col("type").isin(config.exclude_types) if config.exclude_types else F.lit(False)
     return barred | (F.col("walks") > config.max_degree) if config.max_degree else barred
-
-
-def _landmarks(pairs: DataFrame) -> list[str]:
-    ends = pairs.select("source").union(pairs.select("target")).distinct()
-    return sorted(row["source"] for row in ends.collect())
-
-
-def _distances(nodes: DataFrame, steps: DataFrame, landmarks: list[str], *, rounds: int) -> DataFrame:
-    """Hops between landmarks and the nodes that lie within `rounds` of them: landmark, node, hops."""
-    # A pair of neighbours once: messages go both ways along it.
-    links = steps.where("here < there").select(F.col("here").alias("src"), F.col("there").alias("dst"))
-    blocks = [landmarks[first : first + _BLOCK] for first in range(0, len(landmarks), _BLOCK)]
-    nowhere = nodes.sparkSession.createDataFrame([], "landmark string, node string, hops int")
-    return reduce(DataFrame.union, (each for block in blocks for each in _sweep(nodes, links, block, rounds)), nowhere)
-
-
-def _sweep(nodes: DataFrame, links: DataFrame, landmarks: list[str], rounds: int) -> Iterator[DataFrame]:
-    """What each round learns, the first that a landmark is at itself; as `_distances`."""
-    width = math.ceil(len(landmarks) / _WORD)
-    rows = [(name, bit, _words(bit, width)) for bit, name in enumerate(landmarks)]
-    bits = F.broadcast(nodes.sparkSession.createDataFrame(rows, "landmark string, bit int, words array<bigint>"))
-    nothing = F.array_repeat(F.lit(0).cast("bigint"), width)
-    known = nodes.select(F.col("node_id").alias("id")).join(bits, F.col("id") == F.col("landmark"), "left")
-    known = known.select("id", F.coalesce("words", nothing).alias("known"))
-    yield bits.select("landmark", F.col("landmark").alias("node"), F.lit(0).alias("hops"))
-    for hops in range(1, rounds + 1):
-        # Cut here, or every round computes all earlier ones three times.
-        known = known.localCheckpoint()
-        learnt = known.join(_heard(GraphFrame(known, links), width), "id").select(
-            "id",
-            "known",
-            F.zip_with("heard", "known", lambda new, old: new.bitwiseAND(F.bitwise_not(old))).alias("news"),
-        )
-        learnt = learnt.where(F.exists("news", lambda word: word != 0)).localCheckpoint()
-        yield _spelled(learnt).join(bits, "bit").select("landmark", "node", F.lit(hops).alias("hops"))
-        known = known.join(learnt.select("id", "news"), "id", "left").select(
-            "id", F.zip_with("known", F.coalesce("news", nothing), lambda old, new: old.bitwiseOR(new)).alias("known")
-        )
-
-
-def _words(bit: int, width: int) -> list[int]:
-    """One bit set in `width` signed words."""
-    value = 1 << bit % _WORD
-    words = [0] * width
-    words[bit // _WORD] = value - (1 << _WORD) if value >> (_WORD - 1) else value
-    return words
-
-
-def _heard(graph: GraphFrame, width: int) -> DataFrame:
-    """One round: id, heard (words), for every node that has a neighbour.
-
-    Words travel as one array: as a column each, the optimiser's constraints double with every column, and 16 of them
-    kept it busy for minutes.
-    """
-    heard = F.array(*[F.bit_or(AggregateMessages.msg[word]) for word in range(width)]).alias("heard")
-    told: DataFrame = graph.aggregateMessages(
-        heard, sendToSrc=AggregateMessages.dst["known"], sendToDst=AggregateMessages.src["known"]
-    )
-    return told.select("id", "heard")
-
-
-def _spelled(learnt: DataFrame) -> DataFrame:
-    """One row a set bit: node, bit."""
-    word = learnt.select(F.col("id").alias("node"), F.posexplode("news").alias("word", "value")).where("value != 0")
-    places = F.expr(f"filter(sequence(0, {_WORD - 1}), place -> getbit(value, place) = 1)")
-    place = word.select("node", "word", F.explode(places).alias("place"))
-    return place.select("node", (F.col("word") * _WORD + F.col("place")).alias("bit"))
 
 
 def _of_length(active: DataFrame, steps: DataFrame, near: DataFrame, hops: int, config: PathsConfig) -> DataFrame:

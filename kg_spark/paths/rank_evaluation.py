@@ -20,7 +20,7 @@ from conf.config import PathsConfig
 from kg_spark.paths.rank_data import GoldPair, MechanismGraph
 from kg_spark.paths.rank_features import I64, U64, Batch, Ranker, RankGraph
 from kg_spark.paths.rank_learning import Weights, design, fit, pattern_texts
-from kg_spark.paths.ranking import DIVERSITY, ordered, ranker_of, score
+from kg_spark.paths.ranking import ordered, ranker_of, score
 from kg_spark.paths.rules import rules_of
 from kg_spark.paths.search import Graph, scratch, search
 
@@ -88,7 +88,7 @@ class Bench:
         """What a ranker does with every pair."""
         return [_outcome(pool, order(number)) for number, pool in enumerate(self.pools)]
 
-    def by_model(self, model: Callable[[int], Ranker], diversity: float = DIVERSITY) -> Order:
+    def by_model(self, model: Callable[[int], Ranker], diversity: float) -> Order:
         """The order by a learnt score; `model` gives the ranker for the number of a pool."""
 
         def order(number: int) -> I64:

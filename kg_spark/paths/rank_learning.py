@@ -73,8 +73,8 @@ class Weights:
     measures: Mapping[str, float]
 
 
-def design(graph: RankGraph, batch: Batch, gold: BOOL, min_pairs: int = MIN_PAIRS) -> Design:
-    """Features of all paths; patterns that the pools of fewer than `min_pairs` pairs hold are left out."""
+def design(graph: RankGraph, batch: Batch, gold: BOOL) -> Design:
+    """Features of all paths; patterns that the pools of fewer than MIN_PAIRS pairs hold are left out."""
     room = memory()
     paths = len(batch.cost)
     keys, counts = np.zeros(paths * len(room.keys), np.uint64), np.zeros(paths, np.int64)
@@ -84,7 +84,7 @@ def design(graph: RankGraph, batch: Batch, gold: BOOL, min_pairs: int = MIN_PAIR
     path = np.repeat(np.arange(paths), counts)
     pairs = len(batch.pair_offsets) - 1
     pair = np.repeat(np.arange(pairs), np.diff(batch.pair_offsets))[path]
-    held = np.bincount(np.unique(column * pairs + pair) // pairs, minlength=len(known)) >= min_pairs
+    held = np.bincount(np.unique(column * pairs + pair) // pairs, minlength=len(known)) >= MIN_PAIRS
     place, use = np.cumsum(held) - 1, held[column]
     shape = (paths, int(held.sum()))
     matrix = sp.csr_matrix((np.ones(int(use.sum()), np.float32), (path[use], place[column[use]])), shape=shape)

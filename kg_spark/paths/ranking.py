@@ -170,7 +170,6 @@ def rerank(
     model: Ranker,
     *,
     keep: Sequence[int] | I32,
-    diversity: float = DIVERSITY,
 ) -> Ranked:
     """The best paths of each pair by score, under the loss for sameness.
 
@@ -179,10 +178,9 @@ def rerank(
         found: as in `score`: each pair's whole pool.
         model: what is learnt.
         keep: (pairs) how many paths of each to return at most.
-        diversity: as in `ordered`; 0 orders by score alone.
     """
     scores, sequences = score(graph, found, model)
-    order = ordered(found.pair_offsets, scores, sequences, diversity)
+    order = ordered(found.pair_offsets, scores, sequences, DIVERSITY)
     place = np.arange(len(order)) - np.repeat(found.pair_offsets[:-1], np.diff(found.pair_offsets))
     order = order[place < np.repeat(np.asarray(keep), np.diff(found.pair_offsets))]
     counts = np.minimum(np.diff(found.pair_offsets), keep)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from conf.config import PathsConfig
 from kg_spark.paths import csr
 from kg_spark.paths.arrow import search_batches
+from kg_spark.paths.graph_columns import RELATION
 from kg_spark.paths.search import Graph
 
 
@@ -29,7 +30,7 @@ def warm_up() -> None:
             nodes=2,
             edges=1,
             entries=2,
-            relations=[dict(zip(csr.RELATION, known, strict=True))],
+            relations=[dict(zip(RELATION, known, strict=True))],
             types=["type"],
             files={},
         ),

@@ -59,7 +59,7 @@ def run(
         screened: question_id.
         links: question_id, side, option_key, node_id, assertion; what the question denies or a relative has starts no path.
         nodes: node_id, name, type, generic, number.
-        edges: edge_id, src, dst, symmetric, cost and kg_spark.paths.csr.RELATION.
+        edges: edge_id, src, dst, symmetric, cost and kg_spark.paths.graph_columns.RELATION.
         config: how far and how wide.
         kg_version: written into every row.
         open_csr: kg_spark.paths.csr.ensure_index, bound to its folders; called only when the engine is csr.

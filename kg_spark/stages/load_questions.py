@@ -15,8 +15,8 @@ from pyspark.sql import functions as F
 
 from conf.config import QuestionFileConfig, QuestionsConfig
 from conf.identity import question_id
+from conf.licences import dataset_licence
 from conf.outcome import ConfigError, ContractError, Outcome, Reason, Rejected
-from conf.semantics import dataset_licence
 from conf.tables import QUESTIONS
 from kg_spark.columns import struct_type
 from kg_spark.questions.adapters import parse_line

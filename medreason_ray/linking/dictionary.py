@@ -216,7 +216,7 @@ def family(kind: str) -> str:
     return _FAMILIES.get(kind, kind)
 
 
-def _own_case(name: str, kind: str | None) -> str:
+def _own_case(name: str, kind: str) -> str:
     """The name itself where another case would be another word: gene symbols, and acronyms of any type."""
     is_acronym = kind == GENE or len(name) <= _ACRONYM_MAX_CHARS
     return name if is_acronym and _SYMBOL.fullmatch(name) else ""

@@ -22,6 +22,7 @@ from medreason_ray.linking.assertion import assertions
 from medreason_ray.linking.dictionary import EXACT, Candidate, Dictionary, Span, family
 from medreason_ray.linking.folding import canonical_name
 from medreason_ray.linking.neighbours import METHOD, Neighbour, Neighbours, NodeVectors
+from medreason_ray.linking.numbers_rules import bare_measurements
 
 DICTIONARY, RULE, WHOLE, MODEL = "dictionary", "rule", "whole", "model"
 PRESENT = "present"
@@ -82,7 +83,7 @@ class Linker:
         """
         self._config = config
         self._names = Dictionary(nodes, min_chars=config.min_chars)
-        self._bare = frozenset(map(canonical_name, numbers.bare_measurements()))
+        self._bare = frozenset(map(canonical_name, bare_measurements()))
         self._neighbours = Neighbours(vectors, config.embedding) if vectors else None
         self._generic = frozenset(nodes.filter(nodes["generic"])["node_id"].to_pylist())
         self._near: dict[tuple[str, str | None], list[Neighbour]] = {}

@@ -42,7 +42,7 @@ class Neighbour:
     spelling: float
     """1 - insertions, deletions, substitutions and swaps / letters of the longer name, in [0, 1], names folded."""
     typo: bool
-    """The name is the node's with typos in it (`spelling.is_typo`): what a score alone does not say."""
+    """The name is the node's with typos in it (`typos.is_typo`): what a score alone does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from medreason_ray.linking.numbers_case import Case
-from medreason_ray.linking.numbers_rules import ADULT, Limits, Rule, Unit, bare_measurements, labels, rule_names
-
-__all__ = ["Finding", "bare_measurements", "findings", "measured", "rule_names"]
+from medreason_ray.linking.numbers_rules import ADULT, Limits, Rule, Unit, labels
 
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,3}(?![0-9])|[0-9]{1,7})(?:\.[0-9]{1,6})?|\.[0-9]{1,6}"
 _VALUE = re.compile(

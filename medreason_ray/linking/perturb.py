@@ -1,7 +1,7 @@
 """Names with typos in them, and how often the linker still finds the node: the measure that the encoder was chosen by.
 
 The typos are the four of Damerau 1964 (one letter put in, left out, replaced, two neighbours swapped), which were 80 % of
-all misspellings. A name's typos follow from the seed, its node and their number alone.
+all misspellings. A name's typos follow from its node and their number alone.
 """
 
 import random
@@ -17,8 +17,10 @@ from conf.identity import digest, name_key
 from medreason_ray.linking.neighbours import Neighbours
 from medreason_ray.linking.vectors import in_memory
 
-SEED = 2025
+_SEED = 2025
 _WINS = 0.85
+_EVERY = 20  # one name in so many is taken out
+_MIN_CHARS = 3  # links.min_chars: the linker matches no shorter name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +50,18 @@ class Mistaken:
     """Share whose best candidate is taken for the name with typos."""
 
 
-def perturb(name: str, typos: int, key: str, *, seed: int = SEED) -> str:
+def perturb(name: str, typos: int, key: str) -> str:
     """The folded name with so many typos, each of which changes it; a later one may undo an earlier one.
 
     Args:
         name: as written.
         typos: how many.
         key: what the choice follows from, such as the node_id.
-        seed: another seed, other typos.
 
     Returns:
         A folded name; the name's own fold where it has fewer than two characters or typos is 0.
     """
-    chance = random.Random(digest(str(seed), key, str(typos)))  # noqa: S311  repeatable, not secret
+    chance = random.Random(digest(str(_SEED), key, str(typos)))  # noqa: S311  repeatable, not secret
     text = name_key(name)
     done = 0
     while done < typos and len(text) > 1:
@@ -70,9 +71,7 @@ def perturb(name: str, typos: int, key: str, *, seed: int = SEED) -> str:
     return text
 
 
-def recovered(
-    nodes: pa.Table, config: EmbeddingConfig, *, typos: int, min_chars: int = 3, seed: int = SEED
-) -> list[Recovered]:
+def recovered(nodes: pa.Table, config: EmbeddingConfig, *, typos: int) -> list[Recovered]:
     """How many names are found again within their type, by type.
 
     A name is right when the node found has the same folded name: two nodes of a type may share one.
@@ -81,8 +80,6 @@ def recovered(
         nodes: node_id, name, type.
         config: encoder, pool, floor, top_k.
         typos: in each name.
-        min_chars: names that are shorter, folded, are not asked: the linker matches none such (links.min_chars).
-        seed: of the typos.
 
     Raises:
         ConfigError: the encoder cannot be opened.
@@ -91,11 +88,11 @@ def recovered(
     finder = Neighbours(vectors, config)
     rows = vectors.nodes.to_pylist()
     keys = {row["node_id"]: name_key(row["name"]) for row in rows}
-    asked = [row for row in rows if len(keys[row["node_id"]]) >= min_chars]
+    asked = [row for row in rows if len(keys[row["node_id"]]) >= _MIN_CHARS]
     found = []
     for kind, group in groupby(asked, key=lambda row: row["type"]):
         ids = [row["node_id"] for row in group]
-        names = [perturb(keys[node], typos, node, seed=seed) for node in ids]
+        names = [perturb(keys[node], typos, node) for node in ids]
         near = finder.candidates(names, [kind] * len(names))
         same = [[keys[each.node_id] == keys[node] for each in few] for node, few in zip(ids, near, strict=True)]
         known = [few[:1] == [True] and best[0].typo for few, best in zip(same, near, strict=True)]
@@ -112,20 +109,20 @@ def recovered(
     return found
 
 
-def mistaken(nodes: pa.Table, config: EmbeddingConfig, *, every: int = 20, seed: int = SEED) -> list[Mistaken]:
+def mistaken(nodes: pa.Table, config: EmbeddingConfig) -> list[Mistaken]:
     """How many names find another node where their own is not in the graph, by type.
+
+    One name in 20, chosen by name and type, is taken out with all nodes of its type that bear it.
 
     Args:
         nodes: node_id, name, type.
         config: encoder, pool, floor, top_k.
-        every: one name in so many is taken out, with all nodes of its type that bear it.
-        seed: of the choice, which follows from name and type.
 
     Raises:
         ConfigError: the encoder cannot be opened.
     """
     rows = [(name_key(row["name"]), row["type"]) for row in nodes.select(["name", "type"]).to_pylist()]
-    out = {row for row in rows if int(digest(str(seed), *row), 16) % every == 0}
+    out = {row for row in rows if int(digest(str(_SEED), *row), 16) % _EVERY == 0}
     finder = Neighbours(in_memory(nodes.filter(pa.array([row not in out for row in rows])), config), config)
     found = []
     for kind, group in groupby(sorted(out, key=lambda row: row[::-1]), key=lambda row: row[1]):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conf import semantics
 from conf.identity import member_xrefs, node_id
 from conf.semantics import find_relation
-from tests.conf.test_semantics import MALFORMED, table
+from tests.conf.shared_data import MALFORMED, table
 
 
 def hetionet_ids() -> Iterator[str | None]:

@@ -17,6 +17,7 @@ from conf.outcome import Outcome
 from kg_spark.paths import csr, search
 from kg_spark.paths.csr import Index, Manifest, ensure_index
 from kg_spark.paths.engine import has_index
+from kg_spark.paths.graph_columns import RELATION
 from kg_spark.stages import find_paths
 
 KG = "0123456789abcdef"
@@ -129,7 +130,7 @@ class World:
     @property
     def edge_frame(self) -> DataFrame:
         rows = [
-            (e.edge_id, name(e.src), name(e.dst), e.symmetric, e.cost, *[e.relation[column] for column in csr.RELATION])
+            (e.edge_id, name(e.src), name(e.dst), e.symmetric, e.cost, *[e.relation[column] for column in RELATION])
             for e in self.edges
         ]
         known = "relation string, predicate string, kind string, polarity string, may_carry boolean, no_passage string"

@@ -1,8 +1,14 @@
-"""Cases drawn in words, for the tests of the stages that read them."""
+"""Cases drawn in words, and rows of `nodes` and `questions`, for the tests of the stages that read them."""
 
 import json
+from typing import Any
+
+import pyarrow as pa
 
 from conf.identity import digest
+from conf.tables import NODES, QUESTIONS
+
+Row = dict[str, Any]
 
 
 def case(
@@ -38,3 +44,18 @@ def case(
 
 def said(*edges: str, support: str = "kg", text: str = "So it is.") -> str:
     return json.dumps({"steps": [{"text": text, "support": support, "edges": edges}], "conclusion": "C."})
+
+
+def graph(*nodes: Row | tuple[str, str]) -> pa.Table:
+    """A nodes table; a node is (name, type) or more columns, its id the name unless given."""
+    rows = [{"name": node[0], "type": node[1]} if isinstance(node, tuple) else node for node in nodes]
+    defaults: Row = {"synonyms": [], "generic": False, "degree": 1}
+    full = [defaults | {"node_id": row["name"]} | row for row in rows]
+    return pa.Table.from_pylist(full, schema=NODES.schema)
+
+
+def question(question_id: str = "q", **columns: Any) -> Row:
+    """A row of `questions` with two options, A the right one."""
+    options = [{"key": "A", "text": ""}, {"key": "B", "text": ""}]
+    given = {"question_id": question_id, "role": "work", "question": "", "options": options, "answer_key": "A"}
+    return dict.fromkeys(QUESTIONS.schema.names) | given | columns

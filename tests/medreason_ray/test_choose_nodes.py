@@ -24,7 +24,7 @@ from medreason_ray.linking.linker import Linker
 from medreason_ray.linking.vectors import in_memory
 from medreason_ray.stages import choose_nodes, extract_mentions, link_entities
 from medreason_ray.stages.link_question import find, picks, settle
-from tests.medreason_ray.test_link_entities import graph, question
+from tests.medreason_ray.drawn import graph, question
 
 Row = dict[str, Any]
 

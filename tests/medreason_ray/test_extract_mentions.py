@@ -17,7 +17,7 @@ from medreason_ray.linking.linker import MODEL, Linker
 from medreason_ray.linking.vectors import in_memory
 from medreason_ray.stages import extract_mentions
 from medreason_ray.stages.link_question import LINKED, extraction, find, settle, texts_of
-from tests.medreason_ray.test_link_entities import graph, question
+from tests.medreason_ray.drawn import graph, question
 
 Row = dict[str, Any]
 

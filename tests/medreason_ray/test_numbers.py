@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf.identity import name_key
-from medreason_ray.linking.numbers import bare_measurements, findings, measured, rule_names
-from medreason_ray.linking.numbers_rules import labels
+from medreason_ray.linking.numbers import findings, measured
+from medreason_ray.linking.numbers_rules import bare_measurements, labels, rule_names
 
 MAN, BABY, TODDLER = "A 54-year-old man", "A 5-day-old girl", "A 2-year-old boy"
 
