@@ -66,6 +66,7 @@ class Reason(StrEnum):
     NO_CHAIN = "no chain was written that could be read"
     PROMPT_TOO_LONG = "the prompt with its best path alone is longer than the model reads"
     NO_RELEVANT_PATH = "the model kept none of the paths it was shown"
+    WRONG_BLIND = "whoever read the chain without its conclusion answered otherwise"
     UNGROUNDED = "a step cites an edge that the graph does not hold as claimed"
 
     # pairs

@@ -28,6 +28,10 @@ COLLECT_AFTER = 500_000
 _ENOUGH = 100
 
 
+class EngineGone(Exception):
+    """No actor can answer any more; the replies that came are kept."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """What was asked for one batch."""
@@ -62,6 +66,23 @@ SUMS = ("rows", "asked", "failed", "tokens_in", "tokens_out", "tokens_cached", "
 ERRORS = pa.list_(pa.string())
 
 
+class Starts:
+    """Counts how often actors of a pool were started: Ray starts one that died again for ever, and we do not."""
+
+    def __init__(self) -> None:
+        self._starts = 0
+        self._last_words = "the process ended without a word: killed, or out of memory"
+
+    def add(self) -> tuple[int, str]:
+        """One more; the number of starts, and why an actor died last."""
+        self._starts += 1
+        return self._starts, self._last_words
+
+    def died(self, why: str) -> None:
+        """An actor's last words."""
+        self._last_words = why
+
+
 class Asker:
     """Asks what the ledger does not know, batch by batch."""
 
@@ -74,6 +95,8 @@ class Asker:
         known: "ray.ObjectRef[Known]",
         engine: EngineConfig,
         open_engine: OpenEngine,
+        starts: "ray.actor.ActorHandle[Starts]",
+        most_starts: int,
     ) -> None:
         gc.set_threshold(COLLECT_AFTER)
         self._converse = converse
@@ -82,6 +105,12 @@ class Asker:
         since = ledger.read(stages, skip=held.files())
         self._look_up = look_up_in(held, since, retry=engine.retry)
         self._config = engine
+        self._starts = starts
+        started, last_words = ray.get(starts.add.remote())
+        # Raised by the first batch: what a constructor raises when Ray starts an actor again is told to no one.
+        self._given_up = f"the engine died {started - 1} times: {last_words}" if started > most_starts else ""
+        if self._given_up:
+            return
         self._engine = open_engine(engine)
         self._in_flight = asyncio.Semaphore(engine.concurrency)
         self._writer = BlockWriter(ledger, engine.commit_rows, engine.concurrency)
@@ -90,7 +119,13 @@ class Asker:
         self._asked, self._failed = 0, 0
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
-        """Ask what is missing of a batch; one row of counts, once the last reply is committed."""
+        """Ask what is missing of a batch; one row of counts, once the last reply is committed.
+
+        Raises:
+            EngineGone: the engine died more often than engine.restarts allows.
+        """
+        if self._given_up:
+            raise EngineGone(self._given_up)
         tally = Tally(rows=len(batch))
         talks = advance([Talk(row, self._converse) for row in batch.to_pylist()], self._look_up)
         self._writer.enter(len(talks))
@@ -160,6 +195,7 @@ class Asker:
     async def _die(self, error: EngineDead) -> None:
         """End the process: Ray starts an actor anew, which asks the rows of this one's batches again, only where it crashes."""
         await self._writer.flush()
+        await self._starts.died.remote(str(error))
         logging.getLogger(__name__).error("the engine is dead, its actor ends: %s", error)
         os._exit(1)
 

@@ -17,7 +17,7 @@ import ray
 from ray.data import ActorPoolStrategy, Dataset
 
 from conf.config import EngineConfig
-from medreason_ray.asker import SUMS, Asker, OpenEngine
+from medreason_ray.asker import SUMS, Asker, OpenEngine, Starts
 from medreason_ray.conversation import Converse
 from medreason_ray.engines.choice import open_engine as choose_engine
 from medreason_ray.ledger import Known, Ledger
@@ -112,13 +112,13 @@ def ask_missing(
     """
     ledger.create()
     known = ledger.read(stages)
+    actors = _actors(engine)
     counted = rows.map_batches(
         Asker,
         batch_size=batch_rows,
         batch_format="pyarrow",
         zero_copy_batch=True,
-        compute=ActorPoolStrategy(size=_actors(engine), max_concurrent_calls_per_actor=_CALLS),
-        max_restarts=engine.restarts,
+        compute=ActorPoolStrategy(size=actors, max_concurrent_calls_per_actor=_CALLS),
         fn_constructor_kwargs={
             "converse": converse,
             "stages": stages,
@@ -126,6 +126,8 @@ def ask_missing(
             "known": ray.put(known),
             "engine": engine,
             "open_engine": open_engine,
+            "starts": ray.remote(num_cpus=0)(Starts).remote(),
+            "most_starts": actors + engine.restarts,
         },
     )
     progress = _watch(counted, of_rows, report)

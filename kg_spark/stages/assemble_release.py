@@ -3,6 +3,11 @@
 A step that claims `kg` support is grounded when every edge it cites stands in `edges` as claimed (id, ends, relation)
 and on a path of this question's own case. A chain with one ungrounded step is not released. A path is not yet evidence:
 that the edges exist is all that is checked here.
+
+Of several chains of a question the best is released: one that was answered right blind before one that was not asked, before
+one that was answered wrong; then the better grounded; then the first. Where all that were asked were answered wrong, none is.
+
+Source: MedReason (arXiv:2504.00993) drops what is answered wrong blind.
 """
 
 from pyspark.sql import Column, DataFrame, Window
@@ -27,16 +32,16 @@ def run(questions: DataFrame, cases: DataFrame, chains: DataFrame, verdicts: Dat
     """
     cited = _cited(chains, cases, edges).persist()
     checks = _checks(chains, cited).persist()
-    order = Window.partitionBy("question_id").orderBy(F.desc_nulls_last("grounded"), "sample", "chain_id")
-    judged = (
-        chains.join(checks, "chain_id").withColumn("place", F.row_number().over(order)).where("place = 1").persist()
-    )
-    sound = judged.where("grounded = 1")
-    release = columns.conform(_rows(sound, questions, cases, verdicts, cited), RELEASE).persist()
-    lost = judged.where("grounded is null or grounded < 1").select(
+    judged = _best(chains, checks, verdicts).persist()
+    is_wrong, is_ungrounded = F.expr("agrees <=> false"), F.expr("grounded is null or grounded < 1")
+    release = columns.conform(
+        _rows(judged.where(~is_wrong & ~is_ungrounded), questions, cases, verdicts, cited), RELEASE
+    ).persist()
+    reason = F.when(is_ungrounded, Reason.UNGROUNDED.name).otherwise(Reason.WRONG_BLIND.name)
+    lost = judged.where(is_wrong | is_ungrounded).select(
         F.lit("question").alias("entity"),
         F.col("question_id").alias("key"),
-        F.lit(Reason.UNGROUNDED.name).alias("reason"),
+        reason.alias("reason"),
         F.concat_ws(" ", "chain_id", F.array_join("bad_edges", " ")).alias("detail"),
     )
     return Outcome(
@@ -45,6 +50,19 @@ def run(questions: DataFrame, cases: DataFrame, chains: DataFrame, verdicts: Dat
         rejects=lost,
         facts={"release_digest": columns.content_digest(release, RELEASE.stable_columns)},
     )
+
+
+def _best(chains: DataFrame, checks: DataFrame, verdicts: DataFrame) -> DataFrame:
+    """One chain a question with its checks and `agrees`, the verdict of the arm `chain` (null: not judged)."""
+    blind = verdicts.where("arm = 'chain'").select("chain_id", "agrees")
+    order = Window.partitionBy("question_id").orderBy(
+        F.expr("case when agrees then 0 when agrees is null then 1 else 2 end"),
+        F.desc_nulls_last("grounded"),
+        "sample",
+        "chain_id",
+    )
+    found = chains.where("arm = 'answer'").join(checks, "chain_id").join(blind, "chain_id", "left")
+    return found.withColumn("place", F.row_number().over(order)).where("place = 1")
 
 
 def _cited(chains: DataFrame, cases: DataFrame, edges: DataFrame) -> DataFrame:

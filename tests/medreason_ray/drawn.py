@@ -43,7 +43,7 @@ def case(
 
 
 def said(*edges: str, support: str = "kg", text: str = "So it is.") -> str:
-    return json.dumps({"steps": [{"text": text, "support": support, "edges": edges}], "conclusion": "C."})
+    return json.dumps({"steps": [{"support": support, "edges": edges, "text": text}], "conclusion": "C."})
 
 
 def graph(*nodes: Row | tuple[str, str]) -> pa.Table:

@@ -18,7 +18,7 @@ import pytest
 import ray
 from deltalake import CommitProperties, write_deltalake
 
-from conf.config import ChainsConfig, Config, EngineConfig, LakeConfig, RayConfig
+from conf.config import ChainsConfig, Config, EngineConfig, LakeConfig, RayConfig, VerifyConfig
 from conf.flow import step
 from conf.identity import digest
 from conf.lake import Lake, user_metadata
@@ -36,6 +36,7 @@ from tests.medreason_ray.drawn import case, said
 pytestmark = pytest.mark.slow
 
 CHAINS_CONFIG = ChainsConfig(max_edges=12)
+VERIFY = VerifyConfig()
 ENGINE = EngineConfig(actors=1, commit_rows=50)
 KILLED = EngineConfig(actors=2, commit_rows=50, concurrency=8)
 MANY = 2000
@@ -73,6 +74,7 @@ def generate(cases: Path, lake: Path, opener=open_engine, engine: EngineConfig =
         ledger=Ledger(str(lake / "replies")),
         engine=engine,
         chains=CHAINS_CONFIG,
+        verify=VERIFY,
         batch_rows=128,
         open_engine=opener,
     )
@@ -97,7 +99,7 @@ def rejected(outcome: Outcome) -> dict[str, str]:
 
 def stable_replies(lake: Path) -> list[dict]:
     """What the ledger says of every request, volatile columns aside."""
-    known = Ledger(str(lake / "replies")).read(write_chains.STAGE)
+    known = Ledger(str(lake / "replies")).read([write_chains.STAGE])
     rows = known.replies([each.hex() for each in known.ids.astype("V32").tolist()])
     return rows.select(list(REPLIES.stable_columns)).to_pylist()
 
@@ -141,7 +143,7 @@ def test_a_second_run_asks_nothing_and_writes_the_same(unbroken, many, tmp_path)
 def test_no_case_makes_empty_tables(ray_cluster, tmp_path):
     rows = ray.data.from_arrow(CASES.schema.empty_table())
     ledger = Ledger(str(tmp_path / "replies"))
-    outcome = generate_chains.run(rows, ledger=ledger, engine=ENGINE, chains=CHAINS_CONFIG, batch_rows=8)
+    outcome = generate_chains.run(rows, ledger=ledger, engine=ENGINE, chains=CHAINS_CONFIG, verify=VERIFY, batch_rows=8)
     assert (outcome.units_in, rows_of(outcome, CHAINS), outcome.rejects.count()) == (0, [], 0)
 
 
@@ -194,7 +196,13 @@ def test_the_store_runs_the_step_once(ray_cluster, tmp_path):
         commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}),
     )
     store = RayStore(config, lake)
-    arguments = {"ledger": Ledger(lake.uri("replies")), "engine": ENGINE, "chains": CHAINS_CONFIG, "batch_rows": 8}
+    arguments = {
+        "ledger": Ledger(lake.uri("replies")),
+        "engine": ENGINE,
+        "chains": CHAINS_CONFIG,
+        "verify": VERIFY,
+        "batch_rows": 8,
+    }
     first = store.run(generating, generate_chains.run, **arguments)
     second = store.run(generating, generate_chains.run, **arguments)
     assert (first.units_out, first.up_to_date, second.up_to_date) == (10, False, True)
@@ -249,7 +257,7 @@ def killed(ray_cluster, many, tmp_path_factory) -> tuple[Run, int]:
     lake = tmp_path_factory.mktemp("killed")
     log = lake / "log"
     start_and_kill(many, lake, log, behind=4)
-    before = len(Ledger(str(lake / "replies")).read(write_chains.STAGE))
+    before = len(Ledger(str(lake / "replies")).read([write_chains.STAGE]))
     return Run(lake, log, generate(many, lake, partial(logged, log=log), KILLED)), before
 
 

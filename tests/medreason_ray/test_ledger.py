@@ -11,8 +11,8 @@ from deltalake import DeltaTable
 from conf.config import Config, LakeConfig
 from conf.lake import Lake
 from conf.tables import REPLIES
+from medreason_ray.block_writer import BlockWriter
 from medreason_ray.ledger import Ledger
-from medreason_ray.llm_stage import BlockWriter
 
 
 def reply_row(request: int, reply: str | None = "r", error: str | None = None, stage: str = "s") -> dict:
@@ -33,45 +33,45 @@ def ids(*requests: int) -> list[str]:
 
 
 def test_a_ledger_that_is_not_there_knows_nothing(tmp_path):
-    known = Ledger(str(tmp_path / "replies")).read("s")
+    known = Ledger(str(tmp_path / "replies")).read(["s"])
     assert (known.known(ids(1, 2)).tolist(), known.replies([]).num_rows) == ([False, False], 0)
 
 
 def test_a_ledger_knows_what_its_stage_asked(tmp_path):
-    known = ledger_of(tmp_path, [reply_row(1), reply_row(2, stage="t")], [reply_row(3)]).read("s")
+    known = ledger_of(tmp_path, [reply_row(1), reply_row(2, stage="t")], [reply_row(3)]).read(["s"])
     assert known.known(ids(3, 2, 1, 4)).tolist() == [True, False, True, False]
 
 
 def test_replies_come_in_the_order_asked_for(tmp_path):
     ledger = ledger_of(tmp_path, *([reply_row(n, f"r{n}") for n in range(k, 30, 3)] for k in range(3)))
     wanted = [17, 2, 29, 2, 0, 16]
-    assert ledger.read("s").replies(ids(*wanted))["reply"].to_pylist() == [f"r{n}" for n in wanted]
+    assert ledger.read(["s"]).replies(ids(*wanted))["reply"].to_pylist() == [f"r{n}" for n in wanted]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
 def test_of_several_rows_of_an_id_the_smallest_answer_counts(tmp_path, order):
     rows = [reply_row(1, None, "A"), reply_row(1, "b"), reply_row(1, "a"), reply_row(1, None, "B")]
-    known = ledger_of(tmp_path, *([rows[n], reply_row(n + 10)] for n in order)).read("s")
+    known = ledger_of(tmp_path, *([rows[n], reply_row(n + 10)] for n in order)).read(["s"])
     assert (len(known), known.replies(ids(1))["reply"].to_pylist()) == (5, ["a"])
 
 
 def test_a_failure_is_known_unless_it_is_to_be_tried_again(tmp_path):
-    known = ledger_of(tmp_path, [reply_row(1), reply_row(2, None, "E")]).read("s")
+    known = ledger_of(tmp_path, [reply_row(1), reply_row(2, None, "E")]).read(["s"])
     masks = [known.known(ids(1, 2, 3), retry=retry).tolist() for retry in ("none", "failed")]
     assert masks == [[True, True, False], [True, False, False]]
 
 
 def test_a_ledger_is_read_on_from_where_it_was_read(tmp_path):
     ledger = ledger_of(tmp_path, [reply_row(1)], [reply_row(2, stage="t")])
-    read = ledger.read("s").files()
+    read = ledger.read(["s"]).files()
     ledger.append(pa.Table.from_pylist([reply_row(3)], REPLIES.schema))
-    assert ledger.read("s", skip=read).known(ids(1, 3)).tolist() == [False, True]
+    assert ledger.read(["s"], skip=read).known(ids(1, 3)).tolist() == [False, True]
 
 
 def test_a_ledger_reads_the_same_when_compacted(tmp_path):
     ledger = ledger_of(tmp_path, *([reply_row(n, f"r{n}")] for n in range(6)))
     DeltaTable(str(tmp_path / "replies")).optimize.compact()
-    assert ledger.read("s").replies(ids(4, 1))["reply"].to_pylist() == ["r4", "r1"]
+    assert ledger.read(["s"]).replies(ids(4, 1))["reply"].to_pylist() == ["r4", "r1"]
 
 
 def test_commits_of_the_ledger_carry_its_schema_version(tmp_path):
@@ -105,9 +105,11 @@ async def written_through(writer: BlockWriter, rows: int, seen: list[int], ledge
         await writer.reserve()
         started += 1
         seen.append(started - sum(ledger.commits))
-        await writer.put(reply_row(number))
+        committed = await writer.put(reply_row(number))
+        await writer.leave()
+        await committed
 
-    writer.expect(rows)
+    writer.enter(rows)
     await asyncio.gather(*(one(number) for number in range(rows)))
 
 

@@ -12,6 +12,7 @@ from conf.identity import digest
 from conf.outcome import Reason, Rejected
 from medreason_ray.engines.choice import model_of, open_engine
 from medreason_ray.stages import write_chains
+from medreason_ray.stages.show_paths import in_order, paths_to
 from tests.medreason_ray.drawn import case, said
 
 CHAINS = ChainsConfig(max_edges=12)
@@ -19,8 +20,13 @@ ENGINE = EngineConfig()
 
 
 def requested(row: dict, config: ChainsConfig = CHAINS):
-    [request] = write_chains.requests(row, config, model_of(ENGINE))
+    paths = in_order(paths_to(row, "answer", "A"))
+    [request] = write_chains.requests(row, paths, config, model_of(ENGINE), key="A", answer="C", samples=1)
     return request
+
+
+def shown(row: dict, config: ChainsConfig = CHAINS):
+    return requested(row, config).shown
 
 
 def written(row: dict, config: ChainsConfig = CHAINS) -> dict:
@@ -38,13 +44,13 @@ def parsed(reply: str, row: dict) -> dict:
 
 def test_paths_are_shown_whole_or_not_at_all_best_first():
     row = case(1, ("A a B, B b C", "A c D, D d E, E e C", "A a B, B f C"))
-    shown = write_chains.show(row, ChainsConfig(max_edges=3))
-    assert [path.text for path in shown.paths] == ["A a B, B b C", "A a B, B f C"]
+    found = shown(row, ChainsConfig(max_edges=3))
+    assert [path.text for path in found.paths] == ["A a B, B b C", "A a B, B f C"]
 
 
 def test_an_edge_of_two_paths_has_one_label():
-    shown = write_chains.show(case(1, ("A a B, B b C", "A a B/A x B, B f C")), CHAINS)
-    assert [path.hops for path in shown.paths] == [[["E1"], ["E2"]], [["E1", "E3"], ["E4"]]]
+    found = shown(case(1, ("A a B, B b C", "A a B/A x B, B f C")))
+    assert [path.hops for path in found.paths] == [[["E1"], ["E2"]], [["E1", "E3"], ["E4"]]]
 
 
 def test_paths_of_all_pairs_of_the_answer_are_ranked_together_and_other_options_are_not_shown():
@@ -55,18 +61,19 @@ def test_paths_of_all_pairs_of_the_answer_are_ranked_together_and_other_options_
         row["pairs"][0] | {"paths": [paths[0]]},
         row["pairs"][0] | {"paths": [paths[2]], "side": "option"},
     ]
-    assert [path.text for path in write_chains.show(row, CHAINS).paths] == ["A a B", "A b B"]
+    assert [path.text for path in shown(row).paths] == ["A a B", "A b B"]
 
 
 def test_a_case_whose_paths_do_not_fit_is_rejected_unasked():
     with pytest.raises(Rejected) as rejected:
-        write_chains.requests(case(1, ("A a B, B b C",)), ChainsConfig(max_edges=1), model_of(ENGINE))
+        requested(case(1, ("A a B, B b C",)), ChainsConfig(max_edges=1))
     assert rejected.value.reason is Reason.NO_CHAIN
 
 
 def test_the_schema_lets_only_shown_labels_through():
-    edges = json.loads(write_chains.schema(3))["$defs"]["Step"]["properties"]["edges"]
-    assert (edges["items"]["enum"], edges["maxItems"]) == (["E1", "E2", "E3"], 8)
+    kinds = json.loads(write_chains.schema(3, 8, 300))["properties"]["steps"]["items"]["anyOf"]
+    edges = [kind["properties"]["edges"] for kind in kinds if "edges" in kind["properties"]]
+    assert [each["items"]["enum"] for each in edges] == [["E1", "E2", "E3"]]
 
 
 def test_whatever_changes_the_reply_changes_the_request_id():
@@ -160,7 +167,7 @@ def test_a_label_that_was_not_shown_is_rejected(label):
         said(),
         said("E1", support="proof"),
         said("E1", text=""),
-        said("E1", text="x" * 1001),
+        said("E1", text="x" * 2001),
         said(*["E1"] * 9),
         said("E1")[:-1] + ', "more": 1}',
         json.dumps({"steps": json.loads(said("E1"))["steps"] * 41, "conclusion": "C."}),
