@@ -66,7 +66,7 @@ def reasons(talk: Talk) -> dict:
 
 
 def test_paths_are_kept_then_chains_written_then_answered_blind():
-    script = Scripted(write_chains=[said("E1"), said("E2"), said("E1", text="Another.")])
+    script = Scripted(write_chains=[said("E1", text=text) for text in ("One.", "Two.", "Three.")])
     script.talk(with_rival())
     assert script.asked == [["prune_paths"], ["write_chains"] * 3, ["answer_blind"] * 4]
 
