@@ -13,6 +13,7 @@ import pyarrow as pa
 import ray
 
 from conf.config import EngineConfig
+from conf.outcome import ConfigError
 from medreason_ray.block_writer import BlockWriter, Committed
 from medreason_ray.conversation import Converse, Row, Talk, advance, look_up_in
 from medreason_ray.engines.request import Engine, EngineDead, ModelReply, Request
@@ -32,6 +33,18 @@ class EngineGone(Exception):
     """No actor can answer any more; the replies that came are kept."""
 
 
+class TooManyFailures(Exception):
+    """Requests fail in such numbers that asking on is waste; the replies that came are kept."""
+
+
+REFUSALS = {kind.__name__: kind for kind in (ConfigError, EngineGone, TooManyFailures)}
+"""Why an actor asks nothing more. It travels to the driver as data: what a worker raises arrives there as text alone."""
+
+
+class _Stop(Exception):
+    """Ends a talk of an actor that asks nothing more."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """What was asked for one batch."""
@@ -42,10 +55,10 @@ class Tally:
     tokens_in: int = 0
     tokens_out: int = 0
     tokens_cached: int = 0
-    stopped: int = 0
-    """1 when the actor has given up: too many requests fail."""
     errors: list[str] = field(default_factory=list)
     """The kind of each failure, the error's class."""
+    refusal: Exception | None = None
+    """Why the actor asks nothing more."""
 
     def add(self, reply: ModelReply) -> None:
         """Count a reply."""
@@ -59,11 +72,13 @@ class Tally:
 
     def table(self) -> pa.Table:
         """One row."""
-        return pa.table({name: [getattr(self, name)] for name in SUMS} | {"errors": pa.array([self.errors], ERRORS)})
+        why = [type(self.refusal).__name__, str(self.refusal)] if self.refusal else []
+        texts = {"errors": pa.array([self.errors], _TEXTS), "refusal": pa.array([why], _TEXTS)}
+        return pa.table({name: [getattr(self, name)] for name in SUMS} | texts)
 
 
-SUMS = ("rows", "asked", "failed", "tokens_in", "tokens_out", "tokens_cached", "stopped")
-ERRORS = pa.list_(pa.string())
+SUMS = ("rows", "asked", "failed", "tokens_in", "tokens_out", "tokens_cached")
+_TEXTS = pa.list_(pa.string())
 
 
 class Starts:
@@ -107,11 +122,15 @@ class Asker:
         self._config = engine
         self._starts = starts
         started, last_words = ray.get(starts.add.remote())
-        # Raised by the first batch: what a constructor raises when Ray starts an actor again is told to no one.
-        self._given_up = f"the engine died {started - 1} times: {last_words}" if started > most_starts else ""
-        if self._given_up:
+        self._refusal: Exception | None = None
+        if started > most_starts:
+            self._refusal = EngineGone(f"the engine died {started - 1} times: {last_words}")
             return
-        self._engine = open_engine(engine)
+        try:
+            self._engine = open_engine(engine)
+        except ConfigError as error:
+            self._refusal = error
+            return
         self._in_flight = asyncio.Semaphore(engine.concurrency)
         self._writer = BlockWriter(ledger, engine.commit_rows, engine.concurrency)
         self._asking: dict[str, asyncio.Future[tuple[Row, Committed]]] = {}
@@ -119,14 +138,10 @@ class Asker:
         self._asked, self._failed = 0, 0
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
-        """Ask what is missing of a batch; one row of counts, once the last reply is committed.
-
-        Raises:
-            EngineGone: the engine died more often than engine.restarts allows.
-        """
-        if self._given_up:
-            raise EngineGone(self._given_up)
-        tally = Tally(rows=len(batch))
+        """Ask what is missing of a batch; one row of counts, once the last reply is committed."""
+        tally = Tally(rows=len(batch), refusal=self._refusal)
+        if self._refusal:
+            return tally.table()
         talks = advance([Talk(row, self._converse) for row in batch.to_pylist()], self._look_up)
         self._writer.enter(len(talks))
         await asyncio.gather(*(self._go_on(talk, tally) for talk in talks))
@@ -136,10 +151,10 @@ class Asker:
         """Ask round by round until the talk ends, and wait until its replies are committed."""
         committed: set[Committed] = set()
         try:
-            while talk.requests and not self._broken():
-                replies = await self._round(talk.requests, committed, tally)
-                talk.send(replies)
-            tally.stopped |= int(bool(talk.requests))
+            while talk.requests:
+                talk.send(await self._round(talk.requests, committed, tally))
+        except _Stop:
+            tally.refusal = self._refusal
         finally:
             await self._writer.leave()
         for each in committed:
@@ -173,12 +188,14 @@ class Asker:
     async def _ask(self, request: Request, tally: Tally) -> tuple[Row, Committed]:
         await self._writer.reserve()
         async with self._in_flight:
+            if self._refusal:
+                self._writer.release()
+                raise _Stop
             started = time.monotonic()
             reply = await self._reply(request)
             seconds = time.monotonic() - started
         tally.add(reply)
-        self._asked += 1
-        self._failed += reply.error is not None
+        self._count(reply)
         row = _ledger_row(request, reply, seconds)
         return row, await self._writer.put(row)
 
@@ -199,9 +216,13 @@ class Asker:
         logging.getLogger(__name__).error("the engine is dead, its actor ends: %s", error)
         os._exit(1)
 
-    def _broken(self) -> bool:
-        """Whether so many requests fail that asking on is waste."""
-        return self._asked >= _ENOUGH and self._failed > self._config.max_failed_share * self._asked
+    def _count(self, reply: ModelReply) -> None:
+        """Give up where so many requests fail that asking on is waste."""
+        self._asked += 1
+        self._failed += reply.error is not None
+        if self._asked >= _ENOUGH and self._failed > self._config.max_failed_share * self._asked:
+            text = f"{self._failed} of {self._asked} requests of an actor failed, the last with {reply.error}"
+            self._refusal = self._refusal or TooManyFailures(text)
 
 
 def _ledger_row(request: Request, reply: ModelReply, seconds: float) -> dict[str, Any]:

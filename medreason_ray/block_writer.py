@@ -41,6 +41,10 @@ class BlockWriter:
         """Wait until one more uncommitted row is allowed."""
         await self._free.acquire()
 
+    def release(self) -> None:
+        """The row that was reserved will not come."""
+        self._free.release()
+
     async def put(self, row: Row) -> Committed:
         """Add a row; the future is done when it is committed, and fails as the commit fails."""
         self._rows.append(row)

@@ -17,7 +17,7 @@ import ray
 from ray.data import ActorPoolStrategy, Dataset
 
 from conf.config import EngineConfig
-from medreason_ray.asker import SUMS, Asker, OpenEngine, Starts
+from medreason_ray.asker import REFUSALS, SUMS, Asker, OpenEngine, Starts
 from medreason_ray.conversation import Converse
 from medreason_ray.engines.choice import open_engine as choose_engine
 from medreason_ray.ledger import Known, Ledger
@@ -25,10 +25,6 @@ from medreason_ray.ledger import Known, Ledger
 # Batches that an actor works on at once, so that the next one's requests are in flight while the last of one come back:
 # with 64 in flight and replies after 0.1 to 1 s, 10,000 requests took 116 s batch by batch, 91 s so; 86 s is ideal.
 _CALLS = 4
-
-
-class TooManyFailures(Exception):
-    """Requests fail in such numbers that asking on is waste; the replies that came are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +104,9 @@ def ask_missing(
         report: called with each batch that has ended.
 
     Raises:
-        TooManyFailures: more than engine.max_failed_share of an actor's requests failed.
+        TooManyFailures: more than engine.max_failed_share of an actor's requests failed; engine.retry=failed asks those again.
+        EngineGone: the engine died more often than engine.restarts allows.
+        ConfigError: the engine cannot be opened as configured.
     """
     ledger.create()
     known = ledger.read(stages)
@@ -144,14 +142,16 @@ class _Sums:
     started: float = field(default_factory=time.monotonic)
     counts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    refusal: list[str] = field(default_factory=list)
 
     def add(self, batch: pa.Table) -> None:
         for row in batch.to_pylist():
             self.errors.update(row.pop("errors"))
+            self.refusal = row.pop("refusal") or self.refusal
             self.counts.update(row)
 
     def progress(self, of_rows: int) -> Progress:
-        sums = {name: self.counts[name] for name in SUMS if name != "stopped"}
+        sums = {name: self.counts[name] for name in SUMS}
         seconds = time.monotonic() - self.started
         return Progress(**sums, of_rows=of_rows, seconds=seconds, errors=dict(self.errors))
 
@@ -161,16 +161,17 @@ def _watch(counted: Dataset, of_rows: int, report: Report) -> Progress:
 
     Raises:
         TooManyFailures: an actor has given up.
+        EngineGone: the engine died too often.
+        ConfigError: the engine cannot be opened as configured.
     """
     sums = _Sums()
     for batch in counted.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
         sums.add(batch)
         progress = sums.progress(of_rows)
         report(progress)
-        if sums.counts["stopped"]:
-            kinds = ", ".join(f"{name} {count}" for name, count in sums.errors.most_common(3))
-            text = f"{progress.failed} of {progress.asked} requests failed ({kinds}): stopped; the replies that came are kept"
-            raise TooManyFailures(f"{text}; engine.retry=failed asks the failed ones again")
+        if sums.refusal:
+            kind, why = sums.refusal
+            raise REFUSALS[kind](f"{why}; the replies that came are kept" if kind != "ConfigError" else why)
     return sums.progress(of_rows)
 
 

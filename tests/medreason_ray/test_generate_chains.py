@@ -22,10 +22,11 @@ from conf.config import ChainsConfig, Config, EngineConfig, LakeConfig, RayConfi
 from conf.flow import step
 from conf.identity import digest
 from conf.lake import Lake, user_metadata
-from conf.outcome import Outcome
+from conf.outcome import ConfigError, Outcome
 from conf.tables import CASES, CHAINS, REPLIES, VERDICTS, Table
+from medreason_ray.asker import EngineGone, TooManyFailures
 from medreason_ray.engines.choice import open_engine
-from medreason_ray.engines.request import ModelReply
+from medreason_ray.engines.request import EngineDead, ModelReply
 from medreason_ray.engines.template import TemplateEngine
 from medreason_ray.ledger import Ledger
 from medreason_ray.session import start_ray
@@ -57,7 +58,10 @@ class LoggedEngine(TemplateEngine):
         reply = self._bad.get(request.question_id)
         if reply == "raise":
             raise ConnectionError("the endpoint is gone")
-        return ModelReply(reply=reply, finish_reason="stop") if reply else await super().ask(request)
+        if reply == "die always" or (reply == "die once" and asked(self._log)[request.request_id] == 1):
+            raise EngineDead("CUDA went away")
+        is_text = reply and reply != "die once"
+        return ModelReply(reply=reply, finish_reason="stop") if is_text else await super().ask(request)
 
 
 def logged(config: EngineConfig, *, log: Path, delay_s: float = 0.0, bad: dict[str, str] | None = None) -> LoggedEngine:
@@ -183,6 +187,50 @@ def test_failed_requests_are_asked_again_when_told(broken, tmp_path):
     retry = replace(ENGINE, retry="failed")
     mended = generate(broken.lake / "cases", broken.lake, partial(logged, log=log), retry)
     assert (broken.outcome.facts["failed"], mended.facts["failed"], asked(log).total()) == ("1", "0", 1)
+
+
+# Engines that break
+
+
+def broken_at(lake: Path, bad: dict[str, str], rows: list[dict], engine: EngineConfig = ENGINE) -> Run:
+    put_cases(lake / "cases", rows)
+    return Run(lake, lake / "log", generate(lake / "cases", lake, partial(logged, log=lake / "log", bad=bad), engine))
+
+
+def test_a_dead_engine_is_replaced_and_its_rows_are_asked_again(ray_cluster, tmp_path):
+    rows = [case(number) for number in range(60)]
+    run = broken_at(tmp_path, {digest("case", "30"): "die once"}, rows)
+    counts = asked(run.log)
+    assert (len(rows_of(run.outcome, CHAINS)), len(counts), max(counts.values())) == (60, 60, 2)
+
+
+def test_an_engine_that_dies_again_and_again_ends_the_job_with_its_last_words(ray_cluster, tmp_path):
+    rows = [case(number) for number in range(3)]
+    with pytest.raises(EngineGone, match="died 2 times: CUDA went away"):
+        broken_at(tmp_path, {digest("case", "1"): "die always"}, rows, replace(ENGINE, restarts=1))
+
+
+def test_a_job_whose_requests_fail_is_stopped_and_what_came_is_kept(ray_cluster, tmp_path):
+    rows = [case(number) for number in range(800)]
+    bad = {row["question_id"]: "raise" for row in rows[::2]}
+    with pytest.raises(TooManyFailures, match="failed, the last with ConnectionError: the endpoint is gone"):
+        broken_at(tmp_path, bad, rows, replace(ENGINE, max_failed_share=0.3))
+    kept = stable_replies(tmp_path)
+    assert any(row["error"] is None for row in kept)
+    assert len(asked(tmp_path / "log")) - ENGINE.concurrency <= len(kept) < len(rows)
+
+
+def test_an_engine_that_cannot_be_opened_is_one_line_for_the_user(ray_cluster, tmp_path):
+    put_cases(tmp_path / "cases", [case(1)])
+    engine = EngineConfig(name="vllm", model="nowhere/model", tokenizer="", actors=1)
+    with pytest.raises(ConfigError, match="engine"):
+        generate(tmp_path / "cases", tmp_path, open_engine, engine)
+
+
+def test_two_rows_with_one_prompt_ask_it_once(ray_cluster, tmp_path):
+    rows = [case(1) | {"question_id": digest("twin", str(number))} for number in range(20)]
+    run = broken_at(tmp_path, {}, rows)
+    assert (len(rows_of(run.outcome, CHAINS)), asked(run.log).total()) == (20, 1)
 
 
 def test_the_store_runs_the_step_once(ray_cluster, tmp_path):
