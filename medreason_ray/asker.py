@@ -219,7 +219,9 @@ class Asker:
     def _count(self, reply: ModelReply) -> None:
         """Give up where so many requests fail that asking on is waste."""
         self._asked += 1
-        self._failed += reply.error is not None
+        if reply.error is None:
+            return
+        self._failed += 1
         if self._asked >= _ENOUGH and self._failed > self._config.max_failed_share * self._asked:
             text = f"{self._failed} of {self._asked} requests of an actor failed, the last with {reply.error}"
             self._refusal = self._refusal or TooManyFailures(text)
