@@ -24,7 +24,8 @@ def main(run: Run) -> None:
     run.tracker.sample({name: [row[n] for row in sample] for n, name in enumerate(names)}, "samples")
     graph, release = run.lake.commit("nodes"), run.lake.commit("release")
     facts = {**(graph.facts if graph else {}), **(release.facts if release else {})}
-    (folder / "card.md").write_text(card(run.config, report, funnel(run.lake), facts), encoding="utf-8")
+    models = [str(row[0]) for row in ask(run.lake, ("release",), "select distinct model from release order by model")]
+    (folder / "card.md").write_text(card(run.config, report, models, funnel(run.lake), facts), encoding="utf-8")
     say(f"  files: {', '.join(str(folder / name) for name in _FILES)}")
 
 

@@ -10,12 +10,19 @@ from conf.outcome import StageReport
 from medreason_ray.review.funnel import Section
 
 
-def card(config: Config, report: StageReport, sections: Sequence[Section], facts: Mapping[str, str]) -> str:
+def card(
+    config: Config,
+    report: StageReport,
+    models: Sequence[str],
+    sections: Sequence[Section],
+    facts: Mapping[str, str],
+) -> str:
     """The card as Markdown.
 
     Args:
         config: the run's.
         report: of assemble_release.
+        models: who wrote the released rows.
         sections: the funnel.
         facts: kg_version and the like, by name.
     """
@@ -26,7 +33,8 @@ def card(config: Config, report: StageReport, sections: Sequence[Section], facts
         purpose=config.release.purpose,
         rows=report.tables["release"].rows,
         version=report.tables["release"].version,
-        engine=config.engine.name,
+        models=models,
+        format=config.chains.format,
         datasets=sorted({file.dataset for file in config.questions.files if file.role == "work"}),
         sources=[source.name for source in config.kg.sources],
         sections=sections,

@@ -66,7 +66,14 @@ _QUERIES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
            group by step, reason, meaning order by 1, n desc, 2""",
     ),
     (
-        "raw lines and mentions rejected",
+        "blind answers by arm",
+        ("arm", "method", "right", "wrong", "not judged"),
+        ("verdicts",),
+        """select arm, method, sum(case when agrees then 1 else 0 end), sum(case when not agrees then 1 else 0 end),
+           sum(case when agrees is null then 1 else 0 end) from verdicts group by arm, method order by 1, 2""",
+    ),
+    (
+        "raw lines, mentions and chains rejected",
         ("step", "entity", "reason", "n"),
         ("rejects",),
         """select step, entity, reason, count(*) n from rejects where entity in ('row', 'mention', 'chain')
