@@ -5,6 +5,7 @@ import json
 import logging
 import socket
 import threading
+import time
 import traceback
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,7 +21,7 @@ from aiohttp import web
 from conf.config import EngineConfig, HttpConfig
 from conf.outcome import ConfigError
 from medreason_ray.engines import http
-from medreason_ray.engines.choice import open_engine
+from medreason_ray.engines.choice import model_of, open_engine
 from medreason_ray.engines.http import HttpEngine, wanted
 from medreason_ray.engines.http_faults import EndpointError, one_line, without_key
 from medreason_ray.engines.http_reply import NotACompletion, read
@@ -98,6 +99,15 @@ async def silent(_: web.Request) -> web.StreamResponse:
     """An answer that never comes."""
     await asyncio.Event().wait()
     return web.Response()
+
+
+async def trickling(asked: web.Request) -> web.StreamResponse:
+    """A body that never ends, a byte at a time, as of a server that keeps the line alive."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(asked)
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(0.01)
 
 
 @dataclass(kw_only=True)
@@ -238,10 +248,13 @@ def test_a_reply_slower_than_the_timeout_is_given_up_and_asked_again(endpoint: E
     assert (reply.reply, len(endpoint.seen)) == ("metformin", 2)
 
 
-def test_an_endpoint_that_is_always_too_slow_is_named_with_the_setting(endpoint: Endpoint) -> None:
-    endpoint.answers += [silent] * 2
+@pytest.mark.parametrize("slow", [silent, trickling])
+def test_a_try_ends_at_its_timeout_whatever_dribbles_in_and_names_the_setting(endpoint: Endpoint, slow: Answer) -> None:
+    endpoint.answers += [slow] * 2
+    started = time.monotonic()
     text = str(refused(endpoint.config(timeout_s=0.1, attempts=2)))
     assert text == "TimeoutError: no reply within engine.http.timeout_s=0.1"
+    assert time.monotonic() - started < 4
 
 
 def test_an_endpoint_where_nothing_listens_says_so_on_one_line(endpoint: Endpoint) -> None:
@@ -618,6 +631,8 @@ def test_a_setting_that_cannot_be_right_is_named(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     assert opened(**settings).startswith(named)
+    with pytest.raises(ConfigError, match=named):
+        model_of(EngineConfig(name="http", model="m", http=HttpConfig(**settings)))
 
 
 @pytest.mark.parametrize(
