@@ -31,12 +31,17 @@ def model_of(config: EngineConfig) -> Model:
     """Who the engine will answer as; holds whatever can change a reply.
 
     Raises:
-        ConfigError: no model is named.
+        ConfigError: no model is named, or the endpoint's settings cannot be right.
     """
     if config.name == "template":
         return Model(label="template/1", reads=False)
     if not config.model:
         raise ConfigError(f"engine.model must be given for engine.name={config.name}")
+    if config.name == "http":
+        # On the driver: an error in an actor's constructor comes back as Ray's.
+        from medreason_ray.engines.http import check
+
+        check(config)
     sampling: dict[str, float | str] = {
         "temperature": config.temperature,
         "top_p": config.top_p,
