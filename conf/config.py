@@ -36,6 +36,9 @@ class LakeConfig:
     storage_options: dict[str, str] = option({}, operational=True)
     """Passed to delta-rs for object stores; secrets belong in the environment."""
 
+    vacuum_hours: int = option(168, low=0, operational=True)
+    """maintain: files that were replaced so long ago are removed; below 168 a job that runs may lose files it reads."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparkConfig:
