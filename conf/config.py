@@ -511,6 +511,20 @@ class VerifyConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanConfig:
+    """How many cases plan_run asks before it says what all will take; their replies count for the run."""
+
+    share: float = option(0.01, low=0.0, high=1.0, operational=True)
+    """Share of the cases."""
+
+    min_rows: int = option(20, low=2, operational=True)
+    """Cases asked at least, where there are so many."""
+
+    seed: int = option(0, operational=True)
+    """Chooses other cases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseConfig:
     """What is released, and what for."""
 
@@ -543,4 +557,5 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
     chains: ChainsConfig = field(default_factory=ChainsConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
