@@ -6,7 +6,7 @@ from conf.outcome import ContractError
 from jobs._run import Run, run_job
 from jobs._say import say, say_table, working
 from medreason_ray.engines.choice import model_of
-from medreason_ray.estimate import Estimate, estimate
+from medreason_ray.estimate import Estimate, Used, estimate
 from medreason_ray.ledger import Ledger
 from medreason_ray.plan import choose, count_open, only, used
 from medreason_ray.stages import generate_chains
@@ -17,7 +17,7 @@ def main(run: Run) -> None:
     """Ask a probe, whose replies count for the run, and print what the cases still to be asked will take.
 
     Raises:
-        ContractError: there is no case.
+        ContractError: there is no case, or no request of the probe was answered.
     """
     config, engine = run.config, run.config.engine
     run.lake.checked("cases", reader="plan_run")
@@ -45,8 +45,20 @@ def main(run: Run) -> None:
         taken = used(probe, converse, asked.known)
         show("counting the cases that are not answered")
         left = count_open(cases, converse, asked.known, retry=engine.retry, batch_rows=config.ray.batch_rows)
+    _check(taken)
     found = estimate(taken, left, engine, config.plan.seed)
     _tell(run, len(ids), len(taken), asked.asked, left, found)
+
+
+def _check(taken: Used) -> None:
+    """Failures cost nothing, so a plan must not rest on them alone."""
+    requests, *_, failed = (int(each) for each in taken.sum(axis=0))
+    if requests and failed == requests:
+        raise ContractError(
+            f"all {failed} requests of the probe failed: see replies.error; engine.retry=failed asks again"
+        )
+    if failed:
+        say(f"{failed} of {requests} requests of the probe failed and are taken to fail in the run, too")
 
 
 def _tell(run: Run, cases: int, probed: int, asked: int, left: int, found: list[Estimate]) -> None:

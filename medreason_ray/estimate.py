@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from conf.config import EngineConfig
 
-USED = ("requests", "tokens_in", "tokens_out", "seconds")
-"""Columns of what a case used; seconds are those of its requests, from asking to reply."""
+USED = ("requests", "tokens_in", "tokens_out", "seconds", "failed")
+"""Columns of what a case used; seconds are those of its requests, from asking to reply; failed is a part of requests."""
 
 Used = npt.NDArray[np.float64]
 """(n, len(USED)), a row a case."""
@@ -48,7 +48,7 @@ def estimate(used: Used, cases: int, engine: EngineConfig, seed: int) -> list[Es
     means = np.stack([used.mean(axis=0), *(used[draws.integers(n, size=n)].mean(axis=0) for _ in range(_DRAWS))])
     found = []
     for name, figure in _figures(cases, engine).items():
-        values = figure(*means.T)
+        values = figure(*means.T[:4])
         low, high = np.nanpercentile(values[1:], [2.5, 97.5])
         found.append(Estimate(name=name, value=float(values[0]), low=float(low), high=float(high)))
     return found

@@ -57,7 +57,8 @@ def _metered(row: Row, converse: Converse) -> Conversation:
             return total
         replies = yield requests
         for reply in replies:
-            total += (1, reply["tokens_in"] or 0, reply["tokens_out"] or 0, reply["seconds"] or 0)
+            tokens = reply["tokens_in"] or 0, reply["tokens_out"] or 0
+            total += (1, *tokens, reply["seconds"] or 0, reply["error"] is not None)
 
 
 def count_open(cases: Dataset, converse: Converse, known: Known, *, retry: str, batch_rows: int) -> int:
