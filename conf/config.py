@@ -36,6 +36,9 @@ class LakeConfig:
     storage_options: dict[str, str] = option({}, operational=True)
     """Passed to delta-rs for object stores; secrets belong in the environment."""
 
+    vacuum_hours: int = option(168, low=0, operational=True)
+    """maintain: files that were replaced so long ago are removed; below 168 a job that runs may lose files it reads."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparkConfig:
@@ -508,6 +511,20 @@ class VerifyConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanConfig:
+    """How many cases plan_run asks before it says what all will take; their replies count for the run."""
+
+    share: float = option(0.01, low=0.0, high=1.0, operational=True)
+    """Share of the cases."""
+
+    min_rows: int = option(20, low=2, operational=True)
+    """Cases asked at least, where there are so many."""
+
+    seed: int = option(0, operational=True)
+    """Chooses other cases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseConfig:
     """What is released, and what for."""
 
@@ -540,4 +557,5 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
     chains: ChainsConfig = field(default_factory=ChainsConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)

@@ -4,13 +4,14 @@ from conf.flow import FLOW, jobs
 from conf.loading import keys, profiles
 
 _COMMON = ("profile", "data", "lake", "tracking")
+_OWN = {"plan_run": ("plan",)}
 _ENGINE_SECTIONS = {"spark": ("spark",), "ray": ("ray",)}
 
 
 def help_text(job: str) -> str:
     """The text for one job; the pipeline's own is that of all its steps."""
     steps = jobs().get(job, FLOW)
-    sections = [*_COMMON]
+    sections = [*_COMMON, *_OWN.get(job, ())]
     for step in steps:
         sections += [name.split(".")[0] for name in step.config]
         sections += _ENGINE_SECTIONS[step.engine]

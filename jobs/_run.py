@@ -12,9 +12,9 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from conf.config import Config
 from conf.flow import step
@@ -22,11 +22,19 @@ from conf.lake import Lake
 from conf.loading import load
 from conf.outcome import ConfigError, ContractError, Outcome, StageReport
 from jobs._help import help_text
-from jobs._say import say, working
+from jobs._say import Show, say, working
 from jobs.tracking import Tracker
 
 if TYPE_CHECKING:
     from kg_spark.store import SparkStore
+
+
+class Told(Protocol):
+    """How far a step has come, as medreason_ray.llm_stage.Progress."""
+
+    def line(self) -> str:
+        """For a person."""
+        ...
 
 
 class Run:
@@ -40,6 +48,7 @@ class Run:
         self.reports: list[StageReport] = []
         self.more: dict[str, Any] = {}
         """What a job adds to the last line."""
+        self._show: Show = say
 
     @property
     def spark(self) -> "SparkStore":
@@ -58,9 +67,13 @@ class Run:
         """Run a step of the flow in Ray and record it; arguments as `RayStore.run`."""
         from medreason_ray.store import RayStore
 
-        with working(name):
+        with working(name) as self._show:
             report = RayStore(self.config, self.lake).run(step(name), stage, **arguments)
         return self._record(report)
+
+    def show(self, progress: Told) -> None:
+        """Say how far the step that runs has come."""
+        self._show(progress.line())
 
     @contextmanager
     def child(self, job: str) -> Iterator["Run"]:
@@ -140,7 +153,20 @@ def _line(report: StageReport) -> str:
         parts.append("rejected " + ", ".join(f"{name} {count:,}" for name, count in report.rejected.items()))
     if any(report.merged.values()):
         parts.append("merged " + ", ".join(f"{name} {count:,}" for name, count in report.merged.items() if count))
+    if spent := _spent(report.metrics):
+        parts.append(spent)
     return f"{report.step}: {'; '.join(parts)}; {tables}; {report.seconds:.1f} s"
+
+
+def _spent(metrics: Mapping[str, float]) -> str:
+    """What asking a model took, where one was asked."""
+    shown = {
+        "requests": "{:,.0f} requests",
+        "tokens_in": "{:,.0f} tokens read",
+        "tokens_out": "{:,.0f} written",
+        "cost": "cost {:,.2f}",
+    }
+    return ", ".join(form.format(metrics[name]) for name, form in shown.items() if metrics.get(name))
 
 
 def _summary(job: str, status: str, run: Run | None, started: float, **more: Any) -> str:

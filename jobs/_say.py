@@ -1,7 +1,8 @@
 """Lines for the person at the terminal: rich where there is one, plain text in a job's log."""
 
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -32,10 +33,36 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object
     _console().print(table)
 
 
+# A job's log is kept: one line in so many seconds tells of a night's run in a thousand.
+_LOG_EVERY_S = 30.0
+
+Show = Callable[[str], None]
+"""Shows how far the work has come."""
+
+
 @contextmanager
-def working(step: str) -> Iterator[None]:
-    """On a terminal a spinner with the step and its time, gone when the block ends; in a log nothing."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=_console(), transient=True, disable=not sys.stdout.isatty()) as progress:
-        progress.add_task(step, total=None)
-        yield
+def working(step: str) -> Iterator[Show]:
+    """While the block runs, a terminal has a spinner with the step, what is shown last and the time, gone when it ends.
+
+    In a log what is shown is a line now and then, and none where the block is short.
+    """
+    if not sys.stdout.isatty():
+        yield now_and_then(lambda text: say(f"{step}: {text}"))
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=_console(), transient=True) as progress:
+        task = progress.add_task(step, total=None)
+        yield lambda text: progress.update(task, description=f"{step}: {text}")
+
+
+def now_and_then(show: Show, every_s: float = _LOG_EVERY_S, clock: Callable[[], float] = time.monotonic) -> Show:
+    """Shows a text when `every_s` seconds have gone since the last one, or since now."""
+    last = clock()
+
+    def shown(text: str) -> None:
+        nonlocal last
+        if clock() - last >= every_s:
+            last = clock()
+            show(text)
+
+    return shown

@@ -17,6 +17,7 @@ def main(run: Run) -> None:
         chains=config.chains,
         verify=config.verify,
         batch_rows=config.ray.batch_rows,
+        report=run.show,
     )
 
 

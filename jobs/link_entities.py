@@ -23,6 +23,7 @@ def main(run: Run) -> None:
         vectors_of=vectors,
         ledger=Ledger(run.lake.uri("replies"), run.lake.storage_options),
         engine=config.engine,
+        report=run.show,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import numpy as np
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, Dataset
@@ -129,10 +130,11 @@ def ask_missing(
         },
     )
     progress = _watch(counted, of_rows, report)
-    # Counted in the ledger: an actor that dies takes its own counts with it.
+    # Counted in the ledger, as an actor that dies takes its own counts with it; by id, as a compaction moves old rows.
     since = ledger.read(stages, skip=known.files())
+    asked = len(np.setdiff1d(since.ids, known.ids[~known.failed] if engine.retry == "failed" else known.ids))
     whole = ledger.read(stages) if len(since) else known
-    return Asked(rows=progress.rows, asked=len(since), known=whole, progress=progress)
+    return Asked(rows=progress.rows, asked=asked, known=whole, progress=progress)
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from medreason_ray.engines.request import Request
 from medreason_ray.ledger import Ledger
 from medreason_ray.linking.linker import Linker, sides
 from medreason_ray.linking.neighbours import NodeVectors
-from medreason_ray.llm_stage import Asked, ask_missing
+from medreason_ray.llm_stage import Asked, Report, ask_missing, silent
 from medreason_ray.stages import choose_nodes, extract_mentions
 from medreason_ray.stages.link_question import (
     FOUND,
@@ -62,6 +62,7 @@ def run(
     ledger: Ledger | None = None,
     engine: EngineConfig | None = None,
     open_engine: OpenEngine = choose_engine,
+    report: Report = silent,
 ) -> Outcome:
     """Link the questions that are to be worked on.
 
@@ -75,6 +76,7 @@ def run(
         ledger: the replies; None where no model is asked.
         engine: who is asked; None for the default.
         open_engine: makes the engine on each actor.
+        report: told how far the asking has come.
 
     Returns:
         mentions, links, and a reject for each mention whose node is generic, whose candidates are not good enough or whose
@@ -84,7 +86,7 @@ def run(
     """
     questions = questions.select_columns(list(_READ))
     vectors = vectors_of(nodes) if vectors_of else None
-    asker = _Passes(ledger, engine or EngineConfig(), batch_rows, open_engine)
+    asker = _Passes(ledger, engine or EngineConfig(), batch_rows, open_engine, report)
     replies = None
     if config.extractor != "dictionary":
         replies = asker.ask(questions, extract_mentions.STAGE, partial(extract_mentions.requests, types=_types(nodes)))
@@ -112,8 +114,11 @@ def run(
 class _Passes:
     """The passes over the ledger that this run makes."""
 
-    def __init__(self, ledger: Ledger | None, engine: EngineConfig, batch_rows: int, open_engine: OpenEngine) -> None:
+    def __init__(
+        self, ledger: Ledger | None, engine: EngineConfig, batch_rows: int, open_engine: OpenEngine, report: Report
+    ) -> None:
         self.asked: list[Asked] = []
+        self._report = report
         self._ledger, self._engine, self._batch_rows, self._open_engine = ledger, engine, batch_rows, open_engine
 
     def ask(self, rows: Dataset, stage: str, requests: Callable[..., list[Request]]) -> Replies:
@@ -128,6 +133,7 @@ class _Passes:
             engine=self._engine,
             batch_rows=self._batch_rows,
             open_engine=self._open_engine,
+            report=self._report,
         )
         self.asked.append(done)
         return converse, ray.put(done.known)

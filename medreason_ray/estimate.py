@@ -1,0 +1,80 @@
+"""What some cases took -> what the others will take, each figure with a 95 % interval.
+
+The cases of a probe differ much in length, so the interval is a percentile bootstrap over cases: whole cases are drawn again,
+and each figure is computed from the draw.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from conf.config import EngineConfig
+
+USED = ("requests", "tokens_in", "tokens_out", "seconds", "failed")
+"""Columns of what a case used; seconds are those of its requests, from asking to reply; failed is a part of requests."""
+
+Used = npt.NDArray[np.float64]
+"""(n, len(USED)), a row a case."""
+
+_DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """One figure."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def estimate(used: Used, cases: int, engine: EngineConfig, seed: int) -> list[Estimate]:
+    """What so many further cases will take.
+
+    An engine is taken to be as full as `engine.concurrency` allows: what a case takes of it is the seconds of its requests
+    by that number. Its start is not counted.
+
+    Args:
+        used: of the probe's cases; at least one.
+        cases: how many are still to be asked.
+        engine: how many requests an actor has in flight, how many actors there are, and the prices.
+        seed: of the draws.
+    """
+    draws = np.random.default_rng(seed)
+    n = len(used)
+    means = np.stack([used.mean(axis=0), *(used[draws.integers(n, size=n)].mean(axis=0) for _ in range(_DRAWS))])
+    found = []
+    for name, figure in _figures(cases, engine).items():
+        values = figure(*means.T[:4])
+        low, high = np.nanpercentile(values[1:], [2.5, 97.5])
+        found.append(Estimate(name=name, value=float(values[0]), low=float(low), high=float(high)))
+    return found
+
+
+_Mean = npt.NDArray[np.float64]
+
+
+def _figures(cases: int, engine: EngineConfig) -> dict[str, Callable[[_Mean, _Mean, _Mean, _Mean], _Mean]]:
+    """Each figure from the mean case."""
+
+    def hours(seconds: _Mean) -> _Mean:
+        return cases * seconds / engine.concurrency / 3600
+
+    def money(read: _Mean, written: _Mean, seconds: _Mean) -> _Mean:
+        return cases * (read * engine.price_in + written * engine.price_out) / 1e6 + hours(seconds) * engine.price_hour
+
+    return {
+        "requests_per_case": lambda requests, *_: requests,
+        "tokens_in_per_case": lambda _, read, *__: read,
+        "tokens_out_per_case": lambda _, __, written, ___: written,
+        "tokens_out_per_s": lambda _, __, written, seconds: written / np.maximum(seconds / engine.concurrency, 1e-9),
+        "requests": lambda requests, *_: cases * requests,
+        "tokens_in": lambda _, read, *__: cases * read,
+        "tokens_out": lambda _, __, written, ___: cases * written,
+        "engine_hours": lambda *mean: hours(mean[-1]),
+        "wall_hours": lambda *mean: hours(mean[-1]) / engine.actors,
+        "money": lambda _, *rest: money(*rest),
+    }
