@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from conf.config import EngineConfig
 from medreason_ray.asker import REFUSALS, SUMS, Asker, OpenEngine, Starts
 from medreason_ray.conversation import Converse
 from medreason_ray.engines.choice import open_engine as choose_engine
+from medreason_ray.engines.placement import resources
 from medreason_ray.ledger import Known, Ledger
 
 # Batches that an actor works on at once, so that the next one's requests are in flight while the last of one come back:
@@ -111,13 +113,15 @@ def ask_missing(
     """
     ledger.create()
     known = ledger.read(stages)
-    actors = _actors(engine)
+    needs = resources(engine)
+    actors = _actors(engine, needs)
     counted = rows.map_batches(
         Asker,
         batch_size=batch_rows,
         batch_format="pyarrow",
         zero_copy_batch=True,
         compute=ActorPoolStrategy(size=actors, max_concurrent_calls_per_actor=_CALLS),
+        **needs,
         fn_constructor_kwargs={
             "converse": converse,
             "stages": stages,
@@ -177,7 +181,10 @@ def _watch(counted: Dataset, of_rows: int, report: Report) -> Progress:
     return sums.progress(of_rows)
 
 
-def _actors(engine: EngineConfig) -> int:
-    """Actors that the cluster has CPUs for, one left to those who read: with none left both wait for ever."""
-    cpus = int(ray.cluster_resources().get("CPU", 1))
-    return max(1, min(engine.actors, cpus - 1))
+def _actors(engine: EngineConfig, needs: Mapping[str, Any]) -> int:
+    """Actors that the cluster has room for, one CPU left to those who read: with none left both wait for ever."""
+    there = ray.cluster_resources()
+    room = [engine.actors, (int(there.get("CPU", 1)) - 1) // max(needs.get("num_cpus", 1), 1)]
+    if needs.get("num_gpus"):
+        room.append(int(there.get("GPU", 0)) // needs["num_gpus"])
+    return int(max(1, min(room)))
