@@ -58,7 +58,7 @@ def model_of(config: EngineConfig) -> Model:
         label=label,
         sampling=json.dumps(sampling, sort_keys=True),
         tokens=TokenCounter(tokenizer, config.revision),
-        max_model_len=config.max_model_len,
+        max_model_len=config.max_model_len - config.thinking_tokens,
     )
 
 

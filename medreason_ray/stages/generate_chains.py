@@ -15,7 +15,7 @@ import ray
 from ray.data import Dataset
 
 from conf.config import ChainsConfig, EngineConfig, VerifyConfig
-from conf.outcome import Outcome, Reason, Rejected
+from conf.outcome import ConfigError, Outcome, Reason, Rejected
 from conf.tables import CHAINS, REJECTS, VERDICTS
 from medreason_ray.asker import COLLECT_AFTER, OpenEngine
 from medreason_ray.conversation import Converse, Row, replay
@@ -28,6 +28,8 @@ from medreason_ray.stages.reason_case import Reasoned, reason
 from medreason_ray.store import flatten
 
 STAGES = (prune_paths.STAGE, write_chains.STAGE, answer_blind.STAGE, judge_answers.STAGE)
+
+_LEAST_PROMPT = 1024  # tokens: the rules are 500, a short question with three paths as many again
 
 # The store adds the step and the reason's sentence.
 _REJECTS = pa.schema([REJECTS.schema.field(name) for name in ("entity", "key", "reason", "detail")])
@@ -91,9 +93,15 @@ def conversation(engine: EngineConfig, chains: ChainsConfig, verify: VerifyConfi
     """What is said about a case.
 
     Raises:
-        ConfigError: the engine's model is not named.
+        ConfigError: the engine's model is not named, or the longest chain leaves no room for a prompt.
     """
-    return partial(reason, chains=chains, verify=verify, model=model_of(engine))
+    model, longest = model_of(engine), write_chains.max_tokens(chains)
+    if model.max_model_len and model.max_model_len - longest < _LEAST_PROMPT:
+        raise ConfigError(
+            f"engine.max_model_len={engine.max_model_len} has no room for a prompt beside a chain of {longest} tokens:"
+            " raise it, or lower chains.max_steps or chains.step_chars"
+        )
+    return partial(reason, chains=chains, verify=verify, model=model)
 
 
 def ask(

@@ -227,6 +227,12 @@ def test_an_engine_that_cannot_be_opened_is_one_line_for_the_user(ray_cluster, t
         generate(tmp_path / "cases", tmp_path, open_engine, engine)
 
 
+def test_a_model_that_cannot_read_beside_the_longest_chain_is_refused_before_anything_is_asked():
+    engine = EngineConfig(name="http", model="m", max_model_len=4096)
+    with pytest.raises(ConfigError, match=r"max_model_len=4096.*chains.max_steps"):
+        generate_chains.conversation(engine, ChainsConfig(), VERIFY)
+
+
 def test_two_rows_with_one_prompt_ask_it_once(ray_cluster, tmp_path):
     rows = [case(1) | {"question_id": digest("twin", str(number))} for number in range(20)]
     run = broken_at(tmp_path, {}, rows)
