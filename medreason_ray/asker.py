@@ -196,18 +196,15 @@ class Asker:
             seconds = time.monotonic() - started
         tally.add(reply)
         self._count(reply)
-        row = _ledger_row(request, reply, seconds)
+        row = ledger_row(request, reply, seconds)
         return row, await self._writer.put(row)
 
     async def _reply(self, request: Request) -> ModelReply:
-        """The engine's reply; whatever it raises is a failed request, so that one bad row costs one row."""
         try:
-            return await self._engine.ask(request)
+            return await reply_of(self._engine, request)
         except EngineDead as error:
             await self._die(error)
             raise
-        except Exception as error:  # noqa: BLE001  an engine may raise anything, and all of it is data here
-            return ModelReply(reply=None, finish_reason="error", error=f"{type(error).__name__}: {error}")
 
     async def _die(self, error: EngineDead) -> None:
         """End the process: Ray starts an actor anew, which asks the rows of this one's batches again, only where it crashes."""
@@ -227,7 +224,22 @@ class Asker:
             self._refusal = self._refusal or TooManyFailures(text)
 
 
-def _ledger_row(request: Request, reply: ModelReply, seconds: float) -> dict[str, Any]:
+async def reply_of(engine: Engine, request: Request) -> ModelReply:
+    """The engine's reply; whatever it raises is a failed request, so that one bad row costs one row.
+
+    Raises:
+        EngineDead: it can answer nothing more.
+    """
+    try:
+        return await engine.ask(request)
+    except EngineDead:
+        raise
+    except Exception as error:  # noqa: BLE001  an engine may raise anything, and all of it is data here
+        return ModelReply(reply=None, finish_reason="error", error=f"{type(error).__name__}: {error}")
+
+
+def ledger_row(request: Request, reply: ModelReply, seconds: float) -> dict[str, Any]:
+    """The row of `replies`."""
     return {
         "request_id": request.request_id,
         "stage": request.stage,

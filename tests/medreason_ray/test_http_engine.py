@@ -20,6 +20,7 @@ from aiohttp import web
 
 from conf.config import EngineConfig, HttpConfig
 from conf.outcome import ConfigError
+from medreason_ray.asker import ledger_row, reply_of
 from medreason_ray.engines import http
 from medreason_ray.engines.choice import model_of, open_engine
 from medreason_ray.engines.http import HttpEngine, wanted
@@ -27,7 +28,6 @@ from medreason_ray.engines.http_faults import EndpointError, one_line, without_k
 from medreason_ray.engines.http_reply import NotACompletion, read
 from medreason_ray.engines.pace import Pace
 from medreason_ray.engines.request import Model, ModelReply, Request
-from medreason_ray.llm_stage import _ledger_row, _reply
 from medreason_ray.stages import choose_nodes, extract_mentions, write_chains
 
 KEY = "sk-proj-Zq81LmV03xTtRw77"
@@ -502,7 +502,7 @@ def test_a_sampling_of_one_is_left_out_where_it_is_the_default_and_may_be_refuse
 
 
 SCHEMAS = {
-    "write_chains": write_chains.schema(3),
+    "write_chains": write_chains.schema(3, 8, 300),
     "choose_nodes": choose_nodes.schema(2, 5),
     "extract_mentions": extract_mentions.schema(("disease",), ("question",)),
 }
@@ -565,7 +565,7 @@ def test_a_key_that_the_endpoint_echoes_stands_in_no_row_of_the_ledger(endpoint:
 
     async def rows() -> list[dict[str, Any]]:
         engine = HttpEngine(endpoint.config())
-        found = [_ledger_row(request(), await _reply(engine, request()), 0.1) for _ in range(2)]
+        found = [ledger_row(request(), await reply_of(engine, request()), 0.1) for _ in range(2)]
         await engine._client.close()
         return found
 
