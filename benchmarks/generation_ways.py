@@ -1,0 +1,215 @@
+"""The ways to have a model write, each in a process of its own: -> {tokens, seconds, requests}, start-up apart."""
+
+import asyncio
+import json
+import os
+import time
+from typing import Any
+
+from conf.config import EngineConfig, VllmConfig
+
+REQUESTS, WARM, TOKENS = 192, 32, 96
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "steps": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "text": {"type": "string", "minLength": 1, "maxLength": 120},
+                    "support": {"enum": ["kg", "question", "background"]},
+                    "edges": {"type": "array", "items": {"enum": [f"E{n}" for n in range(1, 51)]}, "maxItems": 3},
+                },
+                "required": ["text", "support", "edges"],
+                "additionalProperties": False,
+            },
+            "minItems": 2,
+            "maxItems": 6,
+        },
+        "conclusion": {"type": "string", "minLength": 1, "maxLength": 120},
+    },
+    "required": ["steps", "conclusion"],
+    "additionalProperties": False,
+}
+
+Measured = dict[str, float]
+
+
+def engine_config(model: str) -> EngineConfig:
+    vllm = VllmConfig(max_num_seqs=32, eager=True, cpus=os.cpu_count() or 1, kv_cache_gib=1)
+    return EngineConfig(name="vllm", model=model, max_model_len=1024, vllm=vllm)
+
+
+def prompts(first: int, count: int) -> list[str]:
+    head = "Explain step by step, from the facts E1 to E50, why the answer follows from the question. " * 4
+    return [
+        f"{head}\nQuestion {n}: which drug of class {n % 7} helps at stage {n}?" for n in range(first, first + count)
+    ]
+
+
+def bare(model: str, backend: str) -> Measured:
+    """LLM.chat, all prompts in one call."""
+    from medreason_ray.engines import vllm_settings
+
+    config = engine_config(model)
+    vllm_settings.set_environment(config, gpus=False)
+    from vllm import LLM, SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
+
+    arguments = vllm_settings.arguments(config, gpus=False)
+    arguments["structured_outputs_config"] |= {"backend": backend}
+    llm = LLM(**arguments)
+
+    def chat(first: int, count: int) -> int:
+        sampling = [
+            SamplingParams(
+                temperature=config.temperature,
+                top_p=config.top_p,
+                seed=seed,
+                max_tokens=TOKENS,
+                structured_outputs=StructuredOutputsParams(json=json.dumps(SCHEMA)),
+            )
+            for seed in range(first, first + count)
+        ]
+        messages = [[{"role": "user", "content": prompt}] for prompt in prompts(first, count)]
+        return sum(len(each.outputs[0].token_ids) for each in llm.chat(messages, sampling, use_tqdm=False))
+
+    chat(REQUESTS, WARM)
+    started = time.monotonic()
+    tokens = chat(0, REQUESTS)
+    return {"tokens": tokens, "seconds": time.monotonic() - started, "requests": REQUESTS}
+
+
+class Writer:
+    """The least actor around VllmEngine: it asks a batch at once, several batches at a time."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        from medreason_ray.engines.vllm import VllmEngine
+
+        self._engine = VllmEngine(config)
+        self._warm: asyncio.Task[Any] | None = None
+
+    async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        if self._warm is None:
+            self._warm = asyncio.create_task(self._ask(REQUESTS, prompts(REQUESTS, WARM)))
+        await self._warm
+        started = time.monotonic()
+        tokens = await self._ask(int(batch["number"][0]), list(batch["prompt"]))
+        return {"tokens": [tokens], "started": [started], "ended": [time.monotonic()]}
+
+    async def _ask(self, first: int, asked: list[str]) -> int:
+        replies = await asyncio.gather(
+            *(self._engine.ask(_request(prompt, seed)) for seed, prompt in enumerate(asked, start=first))
+        )
+        return sum(reply.tokens_out or 0 for reply in replies)
+
+
+def _request(prompt: str, seed: int) -> Any:
+    from medreason_ray.engines.request import Model, Request
+
+    shown: Any = None
+    return Request.of(
+        Model(label="bench"),
+        stage="bench",
+        question_id=str(seed),
+        prompt=prompt,
+        prompt_hash="",
+        schema=json.dumps(SCHEMA),
+        max_tokens=TOKENS,
+        seed=seed,
+        shown=shown,
+    )
+
+
+def ours(model: str) -> Measured:
+    """Ray Data, an async actor around VllmEngine; from the first ask to the last reply."""
+    import ray
+    from ray.data import ActorPoolStrategy
+
+    from conf.config import RayConfig
+    from medreason_ray.engines.placement import resources
+    from medreason_ray.session import start_ray
+
+    start_ray(RayConfig(num_cpus=8))
+    config = engine_config(model)
+    rows = [{"number": n, "prompt": prompt} for n, prompt in enumerate(prompts(0, REQUESTS))]
+    done = (
+        ray.data.from_items(rows, override_num_blocks=12)
+        .map_batches(
+            Writer,
+            batch_size=16,
+            compute=ActorPoolStrategy(size=1, max_concurrent_calls_per_actor=6),
+            fn_constructor_kwargs={"config": config},
+            **resources(config),
+        )
+        .take_all()
+    )
+    ray.shutdown()
+    return {
+        "tokens": sum(row["tokens"] for row in done),
+        "seconds": max(row["ended"] for row in done) - min(row["started"] for row in done),
+        "requests": REQUESTS,
+    }
+
+
+def ray_llm(model: str) -> Measured:
+    """ray.data.llm in the steady state: the tokens of the last 192 rows, from the end of the row before them."""
+    from medreason_ray.engines import vllm_settings
+
+    config = engine_config(model)
+    vllm_settings.set_environment(config, gpus=False)
+    import ray
+    from ray.data.llm import build_processor, vLLMEngineProcessorConfig
+
+    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    arguments = vllm_settings.arguments(config, gpus=False)
+    given = ("max_num_seqs", "max_model_len", "enforce_eager", "kv_cache_memory_bytes", "structured_outputs_config")
+    processor = build_processor(
+        vLLMEngineProcessorConfig(
+            model_source=model,
+            engine_kwargs={key: arguments[key] for key in given},
+            runtime_env={"env_vars": {key: os.environ[key] for key in _ENVIRONMENT if key in os.environ}},
+            batch_size=16,
+            max_concurrent_batches=6,
+            concurrency=1,
+            placement_group_config={"bundles": [{"CPU": config.vllm.cpus}]},
+            log_engine_metrics=False,
+        ),
+        preprocess=_row,
+        postprocess=lambda row: {"tokens": row["num_generated_tokens"], "ended": time.monotonic()},
+    )
+    asked = [{"number": n, "prompt": prompt} for n, prompt in enumerate(prompts(0, WARM + REQUESTS))]
+    done = sorted(
+        processor(ray.data.from_items(asked, override_num_blocks=14)).take_all(), key=lambda row: row["ended"]
+    )
+    ray.shutdown()
+    counted = done[WARM:]
+    return {
+        "tokens": sum(row["tokens"] for row in counted),
+        "seconds": counted[-1]["ended"] - done[WARM - 1]["ended"],
+        "requests": REQUESTS,
+    }
+
+
+_ENVIRONMENT = (
+    "HF_HUB_OFFLINE",
+    "OMP_NUM_THREADS",
+    "VLLM_CPU_OMP_THREADS_BIND",
+    "VLLM_LOGGING_LEVEL",
+    "VLLM_WORKER_MULTIPROC_METHOD",
+)
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "messages": [{"role": "user", "content": row["prompt"]}],
+        "sampling_params": {
+            "temperature": 0.7,
+            "top_p": 0.95,
+            "seed": row["number"],
+            "max_tokens": TOKENS,
+            "structured_outputs": {"json": json.dumps(SCHEMA)},
+        },
+    }
