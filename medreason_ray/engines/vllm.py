@@ -28,7 +28,9 @@ class VllmEngine:
         """
         vllm_settings.check(config)
         self._config = config
+        before = _processes()
         self._engine = _off_loop(lambda: _start(config))
+        self._started = _processes() - before
         self._lora = _adapter(config)
         tokenizer = self._engine.get_tokenizer()
         self._tokenizer = tokenizer
@@ -50,6 +52,7 @@ class VllmEngine:
             output = await self._generate(prompt, request)
         except Exception as error:
             if self._engine.errored:
+                self._end()
                 raise EngineDead("vLLM's engine process has ended; its own log says why") from error
             # vLLM wraps what it did not expect into an exception without a text.
             raise (error if str(error) else error.__cause__ or error) from None
@@ -106,6 +109,20 @@ class VllmEngine:
     def close(self) -> None:
         """End vLLM's processes."""
         self._engine.shutdown()
+        self._end()
+
+    def _end(self) -> None:
+        """Kill what is left of them: a worker whose engine was killed stays, busy, and keeps its memory from the next one."""
+        for each in self._started:
+            if each.is_running():
+                each.kill()
+
+
+def _processes() -> set[Any]:
+    """What this process has started, and what that has."""
+    import psutil
+
+    return set(psutil.Process().children(recursive=True))
 
 
 def _off_loop(make: Callable[[], T]) -> T:
