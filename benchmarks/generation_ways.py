@@ -92,6 +92,7 @@ class Writer:
         self._warm: asyncio.Task[Any] | None = None
 
     async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Tokens of a batch's replies, and when it was asked and done."""
         if self._warm is None:
             self._warm = asyncio.create_task(self._ask(REQUESTS, prompts(REQUESTS, WARM)))
         await self._warm
@@ -165,7 +166,8 @@ def ray_llm(model: str) -> Measured:
 
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     arguments = vllm_settings.arguments(config, gpus=False)
-    given = ("max_num_seqs", "max_model_len", "enforce_eager", "kv_cache_memory_bytes", "structured_outputs_config")
+    given = ("max_num_seqs", "max_model_len", "enforce_eager", "kv_cache_memory_bytes", "structured_outputs_config",
+             "enable_chunked_prefill")  # fmt: skip
     processor = build_processor(
         vLLMEngineProcessorConfig(
             model_source=model,

@@ -108,6 +108,13 @@ def test_many_at_once_all_come_back(ask):
     assert [reply.finish_reason in {"stop", "length"} for reply in replies] == [True] * 32
 
 
+def test_more_prompt_than_a_step_reads_is_read(ask):
+    """With prompts cut in pieces, a seeded one ends vLLM's engine on a CPU; a step reads 4,096 tokens."""
+    asked = [request(f"{n} " + "The heart pumps blood. " * 100, schema=None, max_tokens=2, seed=n) for n in range(16)]
+    replies = ask(*asked)
+    assert sum(reply.tokens_in for reply in replies) > 4096
+
+
 def test_a_seed_repeats_its_reply(ask):
     again = [ask(request("Invent a name.", schema=None, max_tokens=24, seed=seed))[0].reply for seed in (1, 1, 2, 3)]
     assert again[0] == again[1]
