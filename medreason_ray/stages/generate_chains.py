@@ -123,7 +123,7 @@ def ask(
         ledger=ledger,
         engine=engine,
         # A model takes seconds a case: small batches tell of their end sooner, and four of them are in work at once.
-        batch_rows=min(batch_rows, max(8, engine.concurrency)) if reads else batch_rows,
+        batch_rows=min(batch_rows, max(4, engine.concurrency // 2)) if reads else batch_rows,
         open_engine=open_engine,
         of_rows=cases.count() if reads else 0,
         report=report,
