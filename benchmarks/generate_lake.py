@@ -20,7 +20,7 @@ from conf.loading import load
 from conf.tables import CASES
 
 _FILE_ROWS = 10_000
-_EVERY_S = 0.5
+_EVERY_S = 2.0
 
 
 def config_of(root: str, *more: str) -> Any:
