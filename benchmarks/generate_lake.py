@@ -57,7 +57,7 @@ def generate(root: str, actors: int) -> dict[str, float]:
     from medreason_ray.stages import generate_chains
     from medreason_ray.store import RayStore
 
-    config = config_of(root, f"engine.actors={actors}", "engine.commit_rows=5000")
+    config = config_of(root, f"engine.actors={actors}")
     lake = Lake(config)
     with _watched() as most:
         started = time.monotonic()
