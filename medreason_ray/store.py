@@ -136,14 +136,21 @@ def arrow_table(table: DeltaTable, schema: pa.Schema, where: str = "true") -> pa
     return pa.table(rows).cast(schema)
 
 
-def flatten(results: Dataset, column: str, schema: pa.Schema) -> Dataset:
-    """The structs of a list column, one row each, as a Dataset of `schema`."""
+def flatten(results: Dataset, column: str, schema: pa.Schema, *, lists: int | None = None) -> Dataset:
+    """The structs of a list column, one row each, as a Dataset of `schema`.
+
+    Args:
+        results: rows of lists.
+        column: the one that is wanted.
+        schema: of its structs.
+        lists: rows laid out at a time, from as many blocks as it takes; None: block by block.
+    """
 
     def spread(batch: pa.Table) -> pa.Table:
         structs = batch[column].combine_chunks().flatten()
         return pa.Table.from_struct_array(structs).cast(schema)
 
-    return results.map_batches(spread, batch_format="pyarrow", batch_size=None, zero_copy_batch=True)
+    return results.map_batches(spread, batch_format="pyarrow", batch_size=lists, zero_copy_batch=True)
 
 
 def _named(step: Step, found: Dataset | None) -> pa.Table:

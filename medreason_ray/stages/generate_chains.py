@@ -31,6 +31,10 @@ STAGES = (prune_paths.STAGE, write_chains.STAGE, answer_blind.STAGE, judge_answe
 
 _LEAST_PROMPT = 1024  # tokens: the rules are 500, a short question with three paths as many again
 
+# Cases whose chains make one block, some 40 MB, and one file of the table: each block that Ray passes on costs 10 to 50 ms,
+# and the tables are read four times.
+_BLOCK_CASES = 16_384
+
 # The store adds the step and the reason's sentence.
 _REJECTS = pa.schema([REJECTS.schema.field(name) for name in ("entity", "key", "reason", "detail")])
 _PARSED = {"chains": CHAINS.schema, "verdicts": VERDICTS.schema, "rejects": _REJECTS}
@@ -73,7 +77,10 @@ def run(
         batch_format="pyarrow",
         zero_copy_batch=True,
     ).materialize()
-    tables = {name: flatten(parsed.select_columns([name]), name, schema) for name, schema in _PARSED.items()}
+    lists = max(1, _BLOCK_CASES // batch_rows)
+    tables = {
+        name: flatten(parsed.select_columns([name]), name, schema, lists=lists) for name, schema in _PARSED.items()
+    }
     rejects = tables.pop("rejects").materialize()
     reasons: Counter[str] = Counter()
     for batch in rejects.iter_batches(batch_format="pyarrow", batch_size=None):

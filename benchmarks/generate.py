@@ -1,0 +1,53 @@
+"""The step generate_chains with the template engine, Delta to Delta. One JSON line a measurement.
+
+    python -m benchmarks.generate [sizes=10000,100000,300000] [lake=folder] [work=folder] [actors=1]
+
+Cases are drawn from those of a lake (lake=; without it the demo is run first, two minutes): each takes one case's paths, with
+an id and a text of its own, so every request is another. What is timed is the whole step: Ray's start, asking, the ledger,
+parsing, and the tables chains and verdicts. peak_mb is what the driver, the workers and Ray's own processes hold at once
+(proportional set size), the object store apart, which has a line of its own. Each size runs in a process and on a Ray of its
+own. questions/CPU s counts the CPU seconds of all these processes, which other work on the machine sways less. Time it on an
+idle machine; work= keeps the lakes.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks import generate_lake
+from benchmarks.measure import apart, say
+
+_SIZES = "10000,100000,300000"
+_KEYS = {"sizes", "lake", "work", "actors"}
+
+
+def main(arguments: Iterable[str]) -> int:
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    if unknown := set(given) - _KEYS:
+        print(f"'{unknown.pop()}' is not known; see the head of benchmarks/generate.py", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="medreason-bench-") as folder:
+        work = Path(given.get("work") or folder).absolute()
+        source = given.get("lake") or str(work / "demo")
+        if not Path(f"{source}/cases").is_dir():
+            apart(generate_lake.run_demo, source)
+        for size in map(int, given.get("sizes", _SIZES).split(",")):
+            _measure(source, str(work / f"cases-{size}"), size, int(given.get("actors", "1")))
+    return 0
+
+
+def _measure(source: str, root: str, size: int, actors: int) -> None:
+    if not Path(f"{root}/cases").is_dir():
+        apart(generate_lake.write_cases, source, root, size)
+    found, _ = apart(generate_lake.generate, root, actors)
+    name = f"generate_chains.{size}"
+    say(name, found["questions"] / found["seconds"], "questions/s", n=size, peak_mb=found["peak_mb"])
+    say(f"{name}.cpu", found["questions"] / found["cpu_s"], "questions/CPU s", n=size)
+    say(f"{name}.seconds", found["seconds"], "s", n=size)
+    say(f"{name}.object_store", found["store_mb"], "MB", n=size)
+    say(f"{name}.files", int(found["files"]), "files of chains", n=size)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

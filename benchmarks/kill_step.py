@@ -1,0 +1,76 @@
+"""The step generate_chains over a lake with a slow engine that writes down what it is asked: what benchmarks/kills.py kills.
+
+python -m benchmarks.kill_step lake
+"""
+
+import asyncio
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from conf.config import EngineConfig
+from conf.flow import step
+from conf.lake import Lake
+from medreason_ray.engines.request import ModelReply, Request
+from medreason_ray.engines.template import TemplateEngine
+from medreason_ray.ledger import Ledger
+from medreason_ray.llm_stage import Progress
+from medreason_ray.stages import generate_chains
+from medreason_ray.store import RayStore
+
+ACTORS, COMMIT_ROWS, CONCURRENCY = 2, 50, 8
+_DELAY_S = 0.1
+
+
+class SlowEngine(TemplateEngine):
+    """The template engine, later; each request is a line of the log before it is answered."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    async def ask(self, request: Request) -> ModelReply:
+        """The rule's reply, later."""
+        _append(self._log, request.request_id)
+        await asyncio.sleep(_DELAY_S)
+        return await super().ask(request)
+
+
+def _append(log: Path, line: str) -> None:
+    """One write, so that lines of several processes do not mix."""
+    handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, f"{line}\n".encode())
+    os.close(handle)
+
+
+def _open(_: EngineConfig, log: Path) -> SlowEngine:
+    return SlowEngine(log)
+
+
+def run(root: str) -> None:
+    from benchmarks.generate_lake import config_of
+
+    engine = f"engine={{actors: {ACTORS}, commit_rows: {COMMIT_ROWS}, concurrency: {CONCURRENCY}}}"
+    config = config_of(root, engine)
+    lake = Lake(config)
+    ended = Path(root) / "ended"
+    ended.unlink(missing_ok=True)
+
+    def report(progress: Progress) -> None:
+        ended.write_text(str(progress.rows), encoding="ascii")
+
+    RayStore(config, lake).run(
+        step("generate_chains"),
+        generate_chains.run,
+        ledger=Ledger(lake.uri("replies")),
+        engine=config.engine,
+        chains=config.chains,
+        verify=config.verify,
+        batch_rows=config.ray.batch_rows,
+        open_engine=partial(_open, log=Path(root) / "asked"),
+        report=report,
+    )
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])
