@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from conf.config import EngineConfig
+from conf.config import EngineConfig, VllmConfig
 from conf.outcome import ConfigError
 from medreason_ray.engines import vllm_settings
 from medreason_ray.engines.chat import Chat
@@ -139,26 +139,31 @@ def _off_loop(make: Callable[[], T]) -> T:
 
 
 def _start(config: EngineConfig) -> Any:
-    gpus = _gpus()
-    wanted = config.vllm.tensor_parallel
-    if gpus < wanted and (gpus or wanted > 1):
-        raise ConfigError(f"engine.vllm.tensor_parallel={wanted}, but this actor sees {gpus} GPUs: set no more")
-    vllm_settings.set_environment(config, gpus=bool(gpus))
+    gpus = _on_gpus(config.vllm)
+    vllm_settings.set_environment(config, gpus=gpus)
     from vllm import AsyncEngineArgs
     from vllm.v1.engine.async_llm import AsyncLLM
 
     try:
-        settings = AsyncEngineArgs(**vllm_settings.arguments(config, gpus=bool(gpus)))
+        settings = AsyncEngineArgs(**vllm_settings.arguments(config, gpus=gpus))
         made = settings.create_engine_config()
     except (ValueError, OSError, RuntimeError) as error:
         raise ConfigError(f"engine: vLLM refuses these settings: {' '.join(str(error).split())[:400]}") from error
     return AsyncLLM.from_vllm_config(made, disable_log_stats=True)
 
 
-def _gpus() -> int:
+def _on_gpus(vllm: VllmConfig) -> bool:
+    """Whether the model runs on GPUs; over nodes they are those of the workers, and this actor sees none."""
+    if vllm.pipeline_parallel > 1:
+        return True
     import torch
 
-    return int(torch.cuda.device_count())
+    seen = int(torch.cuda.device_count())
+    if seen < vllm.tensor_parallel and (seen or vllm.tensor_parallel > 1):
+        raise ConfigError(
+            f"engine.vllm.tensor_parallel={vllm.tensor_parallel}, but this actor sees {seen} GPUs: set no more"
+        )
+    return seen > 0
 
 
 def _adapter(config: EngineConfig) -> Any:
