@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.config import ChainsConfig
+from medreason_ray.engines.request import Model
 from medreason_ray.prompt import Prompt, one_line
 from medreason_ray.stages import write_chains
 
@@ -48,18 +49,25 @@ def structure(prompt: str) -> list[str]:
     return own[:start] + behind
 
 
-PLAIN = structure(write_chains.render(case(), CHAINS))
+def rendered(row: dict) -> str:
+    """The writer's prompt of a case."""
+    paths = row["pairs"][0]["paths"]
+    asked = write_chains.requests(row, paths, CHAINS, Model(label="m"), key="A", answer=row["answer"], samples=1)
+    return asked[0].prompt
+
+
+PLAIN = structure(rendered(case()))
 ANY_TEXT = st.one_of(st.text(), st.sampled_from(HOSTILE), st.lists(st.sampled_from(HOSTILE)).map("\n".join))
 
 
 @given(question=ANY_TEXT, answer=ANY_TEXT, option=ANY_TEXT, name=ANY_TEXT)
 def test_no_text_of_a_case_changes_the_structure_of_the_prompt(question, answer, option, name):
-    assert structure(write_chains.render(case(question, answer, option, name), CHAINS)) == PLAIN
+    assert structure(rendered(case(question, answer, option, name))) == PLAIN
 
 
 @given(question=ANY_TEXT)
 def test_every_line_of_a_question_is_shown(question):
-    shown = write_chains.render(case(question), CHAINS)
+    shown = rendered(case(question))
     assert all(f"> {line}".rstrip() in shown for line in question.splitlines())
 
 
