@@ -5,6 +5,7 @@ blind answers, and a judge where spelling does not settle it. Asking costs money
 pure.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
@@ -155,8 +156,6 @@ def _metrics(asked: Asked, engine: EngineConfig) -> Mapping[str, float]:
 
 def _parse_batch(batch: pa.Table, converse: Converse, known: "ray.ObjectRef[Known]") -> pa.Table:
     """One row: the lists of chains, verdicts and rejects of the batch's cases."""
-    import gc
-
     gc.set_threshold(COLLECT_AFTER)
     parsed: dict[str, list[Row]] = {name: [] for name in _PARSED}
     for talk in replay(batch.to_pylist(), converse, ray.get(known)):
