@@ -42,7 +42,7 @@ def run(questions: DataFrame, cases: DataFrame, chains: DataFrame, verdicts: Dat
         F.lit("question").alias("entity"),
         F.col("question_id").alias("key"),
         reason.alias("reason"),
-        F.concat_ws(" ", "chain_id", F.array_join("bad_edges", " ")).alias("detail"),
+        F.concat_ws(" ", F.array("chain_id"), "bad_edges").alias("detail"),
     )
     return Outcome(
         tables={"checks": checks, "release": release},

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Row, SparkSession
 
 from conf.config import CasesConfig
-from conf.table import Table
 from conf.tables import EDGES, LINKS, NODES, PATHS, QUESTIONS, SCREENED
-from kg_spark.columns import struct_type
 from kg_spark.stages import build_cases
+from tests.kg_spark.frames import frame
 
 START = "N:start"
 
@@ -65,12 +64,6 @@ def case_of(
 def shown(spark: SparkSession, pairs: dict[str, list[dict[str, Any]]], **config: int) -> list[list[str]]:
     """path_ids by pair as the case shows them."""
     return [[one.path_id for one in pair.paths] for pair in case_of(spark, pairs, **config).pairs]
-
-
-def frame(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
-    """Rows of a table; what they lack is null."""
-    schema = struct_type(table.schema)
-    return spark.createDataFrame([{**dict.fromkeys(schema.names), **row} for row in rows], schema)
 
 
 def test_a_case_keeps_the_order_of_the_ranker_not_of_the_cost(spark: SparkSession) -> None:
