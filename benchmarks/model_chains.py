@@ -83,6 +83,8 @@ def _measure(cases: pa.Table, engine: EngineConfig, chains: ChainsConfig, ledger
     unshown = sum(why.reason is Reason.UNSHOWN_EDGE for why in unread)
     say("chains.citations_not_shown", unshown, "chains", n=len(cited))
     say("chains.requests_per_s", asked.asked / seconds, "requests/s", n=asked.asked)
+    for chain in written[:3]:
+        print(chain["reasoning"], [s["support"] for s in chain["steps"]], file=sys.stderr)
     for why in unread[:5]:
         print(f"  {why}", file=sys.stderr)
     seen.report(asked.progress.tokens_cached)

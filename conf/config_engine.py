@@ -146,7 +146,7 @@ class ChainsConfig:
     """json: decoded under a schema, each step with what supports it; text: MedReason's three parts as free text."""
 
     samples: int = option(1, low=1, high=64)
-    """Chains written for a question, with seeds `seed`, `seed` + 1 …"""
+    """Chains written for a question, each with a seed of its own."""
 
     prune: bool = True
     """Ask first which paths carry the argument; an engine that reads nothing is not asked."""
@@ -167,7 +167,7 @@ class ChainsConfig:
     """Characters of a step's text, and of the conclusion."""
 
     seed: int = 0
-    """Seed of the first sample."""
+    """What the seeds of samples follow from, with the prompt and the sample's number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

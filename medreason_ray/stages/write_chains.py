@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from conf.config import ChainsConfig
-from conf.identity import chain_id
+from conf.identity import chain_id, digest
 from conf.outcome import Reason, Rejected
 from medreason_ray.engines.request import Fact, Model, Request, Shown
 from medreason_ray.prompt import Prompt, one_line, quoted
@@ -106,7 +106,7 @@ def requests(
         model: who writes.
         key: the option; None for an open question.
         answer: the option's text.
-        samples: how many, with seeds chains.seed, chains.seed + 1 …
+        samples: how many; their seeds follow from the prompt, chains.seed and the sample.
 
     Raises:
         Rejected: NO_CHAIN, when no path fits into chains.max_edges; PROMPT_TOO_LONG.
@@ -133,11 +133,16 @@ def requests(
             prompt_hash=prompt.hash,
             schema=schema(len(shown.facts), config.max_steps, config.step_chars) if is_json else "",
             max_tokens=longest,
-            seed=config.seed + sample,
+            seed=_seed(filled, config.seed, sample),
             shown=shown,
         )
         for sample in range(samples)
     ]
+
+
+def _seed(prompt: str, seed: int, sample: int) -> int:
+    """A seed of the request's own: with one seed for all, requests whose first tokens are open begin alike."""
+    return int(digest(prompt, str(seed), str(sample))[:7], 16)
 
 
 def render(case: Row, shown: Shown, prompt: Prompt, key: str | None) -> str:
