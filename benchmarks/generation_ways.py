@@ -36,10 +36,15 @@ SCHEMA = {
 
 Measured = dict[str, float]
 
+_SAME_NICENESS = "0"
+"""Ray's workers are nicer than others by 15, which on a machine that is shared would be what is measured."""
+
 
 def engine_config(model: str) -> EngineConfig:
-    vllm = VllmConfig(max_num_seqs=32, eager=True, cpus=os.cpu_count() or 1, kv_cache_gib=1)
-    return EngineConfig(name="vllm", model=model, max_model_len=1024, vllm=vllm)
+    """Greedy, since sorting the vocabulary for top_p takes a CPU longer than the model: it would hide what the ways cost."""
+    # vLLM's scheduler spins on a core of its own.
+    vllm = VllmConfig(max_num_seqs=32, eager=True, cpus=max(1, (os.cpu_count() or 1) - 1), kv_cache_gib=1)
+    return EngineConfig(name="vllm", model=model, max_model_len=1024, temperature=0.0, top_p=1.0, vllm=vllm)
 
 
 def prompts(first: int, count: int) -> list[str]:
@@ -133,6 +138,7 @@ def ours(model: str) -> Measured:
     from medreason_ray.engines.placement import resources
     from medreason_ray.session import start_ray
 
+    os.environ["RAY_worker_niceness"] = _SAME_NICENESS  # noqa: SIM112  Ray spells it so
     start_ray(RayConfig(num_cpus=8))
     config = engine_config(model)
     rows = [{"number": n, "prompt": prompt} for n, prompt in enumerate(prompts(0, REQUESTS))]
@@ -164,6 +170,7 @@ def ray_llm(model: str) -> Measured:
     import ray
     from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
+    os.environ["RAY_worker_niceness"] = _SAME_NICENESS  # noqa: SIM112  Ray spells it so
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     arguments = vllm_settings.arguments(config, gpus=False)
     given = ("max_num_seqs", "max_model_len", "enforce_eager", "kv_cache_memory_bytes", "structured_outputs_config",
@@ -208,8 +215,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "messages": [{"role": "user", "content": row["prompt"]}],
         "sampling_params": {
-            "temperature": 0.7,
-            "top_p": 0.95,
+            "temperature": 0.0,
+            "top_p": 1.0,
             "seed": row["number"],
             "max_tokens": TOKENS,
             "structured_outputs": {"json": json.dumps(SCHEMA)},
