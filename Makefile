@@ -24,7 +24,7 @@ real: setup ## the pipeline on real graphs and questions: make real DATA=folder
 demo-vllm: setup-models ## the demo with a small language model in vLLM on a CPU (7 GB to install, no GPU, no key)
 	@$(BIN)/python -m jobs.get_small_model target=$(MODEL)
 	@$(BIN)/python -m jobs.run_pipeline profile=demo lake.root=lake/demo-vllm engine.name=vllm engine.model=$(MODEL) \
-	  ray.num_cpus=6 engine.max_model_len=8192 engine.concurrency=32 engine.vllm.max_num_seqs=32 engine.vllm.cpus=2 \
+	  ray.num_cpus=6 engine.max_model_len=8192 engine.concurrency=32 engine.vllm.max_num_seqs=32 engine.vllm.cpus=1 \
 	  engine.vllm.eager=true engine.top_p=1 chains.max_steps=6 chains.step_chars=160
 
 test: setup-models lint ## lint, types, import arrows and every test, those with real models too (7 GB to install)

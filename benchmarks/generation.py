@@ -2,7 +2,8 @@
 
     python -m benchmarks.generation model=FOLDER [only=bare,ours,ray_llm,xgrammar] [runs=3]
 
-192 prompts of some 110 tokens, replies of at most 96 under a chain's schema, 32 decoded at once, 2 CPUs.
+192 prompts of a paragraph, replies of at most 96 tokens under a chain's schema, 32 decoded at once, greedy, one core
+left to vLLM's scheduler.
 bare: LLM.chat in one process. ours: Ray Data with an async actor around VllmEngine, batches of 16, six at a time. ray_llm:
 ray.data.llm. xgrammar: bare with vLLM's own first choice of a grammar library. Start-up and 32 prompts of warming apart;
 the ways alternate, each run in a process of its own; values are medians, `ratio` is over bare's of the same round.

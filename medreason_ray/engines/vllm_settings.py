@@ -82,7 +82,7 @@ def arguments(config: EngineConfig, *, gpus: bool) -> dict[str, Any]:
         "load_format": vllm.load,
         "enable_prefix_caching": True,
         # On a CPU a seeded request whose prompt is read in two pieces ends the engine ("CPU Generator does not use
-        # offset"): 40 prompts of 200 tokens at once did. So there prompts are read whole.
+        # offset"): 192 prompts in one call of LLM.chat did. So there prompts are read whole.
         "enable_chunked_prefill": None if gpus else False,
         "reasoning_parser": vllm.reasoning_parser,
         "structured_outputs_config": dict(_STRUCTURED_OUTPUTS),
