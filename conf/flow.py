@@ -154,7 +154,7 @@ FLOW = (
         unit_table="release",
         unit_key=("question_id",),
         config=("release",),
-        code=2,
+        code=3,
     ),
 )
 

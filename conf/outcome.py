@@ -67,6 +67,7 @@ class Reason(StrEnum):
     PROMPT_TOO_LONG = "the prompt with its best path alone is longer than the model reads"
     NO_RELEVANT_PATH = "the model kept none of the paths it was shown"
     WRONG_BLIND = "whoever read the chain without its conclusion answered otherwise"
+    NO_CITATION = "no step of the chain cites an edge"
     UNGROUNDED = "a step cites an edge that the graph does not hold as claimed"
 
     # pairs

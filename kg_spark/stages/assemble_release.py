@@ -1,8 +1,8 @@
 """questions, cases, chains, verdicts, edges -> checks, release: every cited edge looked up, what holds is released.
 
 A step that claims `kg` support is grounded when every edge it cites stands in `edges` as claimed (id, ends, relation)
-and on a path of this question's own case. A chain with one ungrounded step is not released. A path is not yet evidence:
-that the edges exist is all that is checked here.
+and on a path of this question's own case. A chain with one ungrounded step, or without any citation, is not released. A
+path is not yet evidence: that the edges exist is all that is checked here.
 
 Of several chains of a question the best is released: one that was answered right blind before one that was not asked, before
 one that was answered wrong; then the better grounded; then the first. Where all that were asked were answered wrong, none is.
@@ -33,12 +33,14 @@ def run(questions: DataFrame, cases: DataFrame, chains: DataFrame, verdicts: Dat
     cited = _cited(chains, cases, edges).persist()
     checks = _checks(chains, cited).persist()
     judged = _best(chains, checks, verdicts).persist()
-    is_wrong, is_ungrounded = F.expr("agrees <=> false"), F.expr("grounded is null or grounded < 1")
-    release = columns.conform(
-        _rows(judged.where(~is_wrong & ~is_ungrounded), questions, cases, verdicts, cited), RELEASE
-    ).persist()
-    reason = F.when(is_ungrounded, Reason.UNGROUNDED.name).otherwise(Reason.WRONG_BLIND.name)
-    lost = judged.where(is_wrong | is_ungrounded).select(
+    reason = (
+        F.when(F.expr("grounded is null"), Reason.NO_CITATION.name)
+        .when(F.expr("grounded < 1"), Reason.UNGROUNDED.name)
+        .when(F.expr("agrees <=> false"), Reason.WRONG_BLIND.name)
+    )
+    sound = judged.where(reason.isNull())
+    release = columns.conform(_rows(sound, questions, cases, verdicts, cited), RELEASE).persist()
+    lost = judged.where(reason.isNotNull()).select(
         F.lit("question").alias("entity"),
         F.col("question_id").alias("key"),
         reason.alias("reason"),

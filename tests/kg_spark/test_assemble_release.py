@@ -78,3 +78,10 @@ def test_a_question_whose_chains_were_all_answered_wrong_is_not_released(spark):
 def test_a_chain_that_cites_an_edge_otherwise_than_it_is_is_not_released(spark, changed):
     released, [lost] = assembled(spark, [chain("a", cites=REAL | changed)], [verdict("a", True)])
     assert (released, lost.reason, lost.detail) == ([], "UNGROUNDED", f"a {REAL['edge_id']}")
+
+
+def test_a_chain_that_cites_nothing_is_not_released(spark):
+    bare = chain("a")
+    bare["steps"] = [bare["steps"][0] | {"support": "background", "edges": []}]
+    released, [lost] = assembled(spark, [bare], [verdict("a", True)])
+    assert (released, lost.reason) == ([], "NO_CITATION")
