@@ -173,11 +173,10 @@ def _watch(counted: Dataset, of_rows: int, report: Report) -> Progress:
     sums = _Sums()
     for batch in counted.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
         sums.add(batch)
-        progress = sums.progress(of_rows)
-        report(progress)
         if sums.refusal:
             kind, why = sums.refusal
             raise REFUSALS[kind](f"{why}; the replies that came are kept" if kind != "ConfigError" else why)
+        report(sums.progress(of_rows))
     return sums.progress(of_rows)
 
 
