@@ -13,17 +13,19 @@ import psutil
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from conf.config import Config
 from conf.flow import step
 from conf.identity import SEPARATOR, digest
 from conf.lake import Lake, user_metadata
 from conf.loading import load
+from conf.outcome import StageReport
 from conf.tables import CASES
 
 _FILE_ROWS = 10_000
 _EVERY_S = 2.0
 
 
-def config_of(root: str, *more: str) -> Any:
+def config_of(root: str, *more: str) -> Config:
     return load(["profile=demo", f"lake.root={root}", "tracking.enabled=false", *more])
 
 
@@ -51,26 +53,32 @@ def write_cases(source: str, root: str, rows: int) -> None:
         )
 
 
-def generate(root: str, actors: int) -> dict[str, float]:
-    """The whole step, from joining Ray to the last commit, and the most memory held, object store apart."""
+def run_step(config: Config, **more: Any) -> StageReport:
+    """The step over its lake, as jobs.generate_chains runs it; `more` as generate_chains.run."""
     from medreason_ray.ledger import Ledger
     from medreason_ray.stages import generate_chains
     from medreason_ray.store import RayStore
 
+    lake = Lake(config)
+    return RayStore(config, lake).run(
+        step("generate_chains"),
+        generate_chains.run,
+        ledger=Ledger(lake.uri("replies")),
+        engine=config.engine,
+        chains=config.chains,
+        verify=config.verify,
+        batch_rows=config.ray.batch_rows,
+        **more,
+    )
+
+
+def generate(root: str, actors: int) -> dict[str, float]:
+    """The whole step, from joining Ray to the last commit, and the most memory held, object store apart."""
     config = config_of(root, f"engine.actors={actors}")
     lake = Lake(config)
     with _watched() as most:
         started = time.monotonic()
-        report = RayStore(config, lake).run(
-            step("generate_chains"),
-            generate_chains.run,
-            ledger=Ledger(lake.uri("replies")),
-            engine=config.engine,
-            chains=config.chains,
-            verify=config.verify,
-            batch_rows=config.ray.batch_rows,
-            report=lambda progress: print(progress.line(), file=sys.stderr),
-        )
+        report = run_step(config, report=lambda progress: print(progress.line(), file=sys.stderr))
         seconds = time.monotonic() - started
     files = sum(1 for _ in Path(lake.uri("chains")).glob("*.parquet"))
     return {"seconds": seconds, "questions": report.units_out, "files": files, **most}

@@ -10,14 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from conf.config import EngineConfig
-from conf.flow import step
-from conf.lake import Lake
 from medreason_ray.engines.request import ModelReply, Request
 from medreason_ray.engines.template import TemplateEngine
-from medreason_ray.ledger import Ledger
 from medreason_ray.llm_stage import Progress
-from medreason_ray.stages import generate_chains
-from medreason_ray.store import RayStore
 
 ACTORS, COMMIT_ROWS, CONCURRENCY = 2, 50, 8
 _DELAY_S = 0.1
@@ -48,28 +43,16 @@ def _open(_: EngineConfig, log: Path) -> SlowEngine:
 
 
 def run(root: str) -> None:
-    from benchmarks.generate_lake import config_of
+    from benchmarks.generate_lake import config_of, run_step
 
-    engine = f"engine={{actors: {ACTORS}, commit_rows: {COMMIT_ROWS}, concurrency: {CONCURRENCY}}}"
-    config = config_of(root, engine)
-    lake = Lake(config)
+    config = config_of(root, f"engine={{actors: {ACTORS}, commit_rows: {COMMIT_ROWS}, concurrency: {CONCURRENCY}}}")
     ended = Path(root) / "ended"
     ended.unlink(missing_ok=True)
 
     def report(progress: Progress) -> None:
         ended.write_text(str(progress.rows), encoding="ascii")
 
-    RayStore(config, lake).run(
-        step("generate_chains"),
-        generate_chains.run,
-        ledger=Ledger(lake.uri("replies")),
-        engine=config.engine,
-        chains=config.chains,
-        verify=config.verify,
-        batch_rows=config.ray.batch_rows,
-        open_engine=partial(_open, log=Path(root) / "asked"),
-        report=report,
-    )
+    run_step(config, open_engine=partial(_open, log=Path(root) / "asked"), report=report)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The cases of a probe differ much in length, so the interval is a percentile boot
 and each figure is computed from the draw.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,34 +46,27 @@ def estimate(used: Used, cases: int, engine: EngineConfig, seed: int) -> list[Es
     n = len(used)
     means = np.stack([used.mean(axis=0), *(used[draws.integers(n, size=n)].mean(axis=0) for _ in range(_DRAWS))])
     found = []
-    for name, figure in _figures(cases, engine).items():
-        values = figure(*means.T[:4])
+    for name, values in _figures(means, cases, engine).items():
         low, high = np.nanpercentile(values[1:], [2.5, 97.5])
         found.append(Estimate(name=name, value=float(values[0]), low=float(low), high=float(high)))
     return found
 
 
-_Mean = npt.NDArray[np.float64]
-
-
-def _figures(cases: int, engine: EngineConfig) -> dict[str, Callable[[_Mean, _Mean, _Mean, _Mean], _Mean]]:
-    """Each figure from the mean case."""
-
-    def hours(seconds: _Mean) -> _Mean:
-        return cases * seconds / engine.concurrency / 3600
-
-    def money(read: _Mean, written: _Mean, seconds: _Mean) -> _Mean:
-        return cases * (read * engine.price_in + written * engine.price_out) / 1e6 + hours(seconds) * engine.price_hour
-
+def _figures(means: Used, cases: int, engine: EngineConfig) -> dict[str, npt.NDArray[np.float64]]:
+    """Each figure, from the mean case of each draw."""
+    requests, read, written, seconds, _ = means.T
+    engine_seconds = seconds / engine.concurrency
+    hours = cases * engine_seconds / 3600
+    tokens = cases * (read * engine.price_in + written * engine.price_out) / 1e6
     return {
-        "requests_per_case": lambda requests, *_: requests,
-        "tokens_in_per_case": lambda _, read, *__: read,
-        "tokens_out_per_case": lambda _, __, written, ___: written,
-        "tokens_out_per_s": lambda _, __, written, seconds: written / np.maximum(seconds / engine.concurrency, 1e-9),
-        "requests": lambda requests, *_: cases * requests,
-        "tokens_in": lambda _, read, *__: cases * read,
-        "tokens_out": lambda _, __, written, ___: cases * written,
-        "engine_hours": lambda *mean: hours(mean[-1]),
-        "wall_hours": lambda *mean: hours(mean[-1]) / engine.actors,
-        "money": lambda _, *rest: money(*rest),
+        "requests_per_case": requests,
+        "tokens_in_per_case": read,
+        "tokens_out_per_case": written,
+        "tokens_out_per_s": written / np.maximum(engine_seconds, 1e-9),
+        "requests": cases * requests,
+        "tokens_in": cases * read,
+        "tokens_out": cases * written,
+        "engine_hours": hours,
+        "wall_hours": hours / engine.actors,
+        "money": tokens + hours * engine.price_hour,
     }

@@ -1,18 +1,24 @@
 """One Ray for all tests of this package, and one vLLM."""
 
 import asyncio
+import threading
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
+import stamina
 
 from conf.config import EngineConfig, RayConfig, VllmConfig
 from medreason_ray.engines.small_model import write_small_model
 from medreason_ray.session import start_ray
+from tests.medreason_ray.drawn import case
+from tests.medreason_ray.endpoint import KEY, Endpoint, serve
+from tests.medreason_ray.generating import MANY, Run, generate, logged, put_cases
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +61,53 @@ def vllm_engine(small_model: Path, vllm_loop: asyncio.AbstractEventLoop) -> Iter
     engine.close()
     # Its tasks are cancelled, which they must be told before the loop is closed.
     vllm_loop.run_until_complete(asyncio.sleep(0.1))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Endpoint]:
+    """One server in a thread of its own."""
+    endpoint, loop = Endpoint(), asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    runner = asyncio.run_coroutine_threadsafe(serve(endpoint), loop).result(20)
+    yield endpoint
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def endpoint(server: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    """The server, forgetful; tries follow each other without a wait."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for seen in (server.answers, server.seen, server.headers, server.paths):
+        seen.clear()
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield server
+
+
+@pytest.fixture
+def waits(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The seconds that would have been waited between tries; only stamina's own sleep is another."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("stamina._core._smart_sleep", sleep)
+    with stamina.set_testing(False):
+        yield waited
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory) -> Path:
+    return put_cases(tmp_path_factory.mktemp("many") / "cases", [case(number) for number in range(MANY)], files=4)
+
+
+@pytest.fixture(scope="session")
+def unbroken(ray_cluster, many, tmp_path_factory) -> Run:
+    lake = tmp_path_factory.mktemp("unbroken")
+    log = lake / "log"
+    return Run(lake, log, generate(many, lake, partial(logged, log=log)))

@@ -1,131 +1,43 @@
 """Every case leaves once, a request is asked once, and a killed run ends like an unbroken one."""
 
-import asyncio
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 import ray
 from deltalake import CommitProperties, write_deltalake
 
-from conf.config import ChainsConfig, Config, EngineConfig, LakeConfig, RayConfig, VerifyConfig
+from conf.config import ChainsConfig, Config, EngineConfig, LakeConfig
 from conf.flow import step
 from conf.identity import digest
 from conf.lake import Lake, user_metadata
-from conf.outcome import ConfigError, Outcome
-from conf.tables import CASES, CHAINS, REPLIES, VERDICTS, Table
+from conf.outcome import ConfigError
+from conf.tables import CASES, CHAINS, VERDICTS
 from medreason_ray.asker import EngineGone, TooManyFailures
 from medreason_ray.engines.choice import open_engine
-from medreason_ray.engines.request import EngineDead, ModelReply
-from medreason_ray.engines.template import TemplateEngine
 from medreason_ray.ledger import Ledger
-from medreason_ray.session import start_ray
-from medreason_ray.stages import generate_chains, write_chains
+from medreason_ray.stages import generate_chains
 from medreason_ray.store import RayStore
 from tests.medreason_ray.drawn import case, said
+from tests.medreason_ray.generating import (
+    CHAINS_CONFIG,
+    ENGINE,
+    MANY,
+    VERIFY,
+    Run,
+    asked,
+    generate,
+    logged,
+    put_cases,
+    rejected,
+    rows_of,
+    stable_replies,
+)
 
 pytestmark = pytest.mark.slow
-
-CHAINS_CONFIG = ChainsConfig(max_edges=12)
-VERIFY = VerifyConfig()
-ENGINE = EngineConfig(actors=1, commit_rows=50)
-KILLED = EngineConfig(actors=2, commit_rows=50, concurrency=8)
-MANY = 2000
-ROOT = Path(__file__).parents[2]
-
-
-class LoggedEngine(TemplateEngine):
-    """Writes down what it is asked, then answers; some questions may fail or be answered badly."""
-
-    def __init__(self, log: Path, delay_s: float, bad: dict[str, str]) -> None:
-        self._log, self._delay_s, self._bad = log, delay_s, bad
-
-    async def ask(self, request) -> ModelReply:
-        handle = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(handle, f"{request.request_id}\n".encode())
-        os.close(handle)
-        await asyncio.sleep(self._delay_s)
-        reply = self._bad.get(request.question_id)
-        if reply == "raise":
-            raise ConnectionError("the endpoint is gone")
-        if reply == "die always" or (reply == "die once" and asked(self._log)[request.request_id] == 1):
-            raise EngineDead("CUDA went away")
-        is_text = reply and reply != "die once"
-        return ModelReply(reply=reply, finish_reason="stop") if is_text else await super().ask(request)
-
-
-def logged(config: EngineConfig, *, log: Path, delay_s: float = 0.0, bad: dict[str, str] | None = None) -> LoggedEngine:
-    return LoggedEngine(log, delay_s, bad or {})
-
-
-def asked(log: Path) -> Counter:
-    return Counter(log.read_text().split()) if log.exists() else Counter()
-
-
-def generate(cases: Path, lake: Path, opener=open_engine, engine: EngineConfig = ENGINE) -> Outcome:
-    return generate_chains.run(
-        ray.data.read_delta(str(cases)),
-        ledger=Ledger(str(lake / "replies")),
-        engine=engine,
-        chains=CHAINS_CONFIG,
-        verify=VERIFY,
-        batch_rows=128,
-        open_engine=opener,
-    )
-
-
-def put_cases(path: Path, rows: list[dict], files: int = 1) -> Path:
-    for number in range(files):
-        write_deltalake(str(path), pa.Table.from_pylist(rows[number::files], CASES.schema), mode="append")
-    return path
-
-
-def rows_of(outcome: Outcome, table: Table) -> list[dict]:
-    """A table of the outcome in the order of its key."""
-    batches = list(outcome.tables[table.name].iter_batches(batch_format="pyarrow", batch_size=None))
-    rows = pa.concat_tables([table.schema.empty_table(), *batches]).to_pylist()
-    return sorted(rows, key=lambda row: [row[name] for name in table.key])
-
-
-def rejected(outcome: Outcome) -> dict[str, str]:
-    return {row["key"]: row["reason"] for row in outcome.rejects.take_all()}
-
-
-def stable_replies(lake: Path) -> list[dict]:
-    """What the ledger says of every request, volatile columns aside."""
-    known = Ledger(str(lake / "replies")).read([write_chains.STAGE])
-    rows = known.replies([each.hex() for each in known.ids.astype("V32").tolist()])
-    return rows.select(list(REPLIES.stable_columns)).to_pylist()
-
-
-class Run(NamedTuple):
-    """One step from end to end."""
-
-    lake: Path
-    log: Path
-    outcome: Outcome
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory) -> Path:
-    return put_cases(tmp_path_factory.mktemp("many") / "cases", [case(number) for number in range(MANY)], files=4)
-
-
-@pytest.fixture(scope="module")
-def unbroken(ray_cluster, many, tmp_path_factory) -> Run:
-    lake = tmp_path_factory.mktemp("unbroken")
-    log = lake / "log"
-    return Run(lake, log, generate(many, lake, partial(logged, log=log)))
 
 
 def test_every_case_has_a_chain_and_a_verdict(unbroken):
@@ -260,76 +172,3 @@ def test_the_store_runs_the_step_once(ray_cluster, tmp_path):
     first = store.run(generating, generate_chains.run, **arguments)
     second = store.run(generating, generate_chains.run, **arguments)
     assert (first.units_out, first.up_to_date, second.up_to_date) == (10, False, True)
-
-
-# kill -9
-
-
-def commits(lake: Path) -> int:
-    return len(list((lake / "replies" / "_delta_log").glob("*.json")))
-
-
-def descendants(pid: int) -> list[int]:
-    """Processes that a process and its children started."""
-    found = [pid]
-    for each in found:
-        tasks = Path(f"/proc/{each}/task").glob("*/children")
-        found += [int(child) for task in tasks for child in task.read_text().split()]
-    return found[1:]
-
-
-def kill_all(process: subprocess.Popen) -> None:
-    """kill -9 of the driver, then of the Ray processes it had started."""
-    children = descendants(process.pid)
-    process.kill()
-    process.wait()
-    for child in children:
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-
-
-def generate_slowly(cases: str, lake: str, log: str) -> None:
-    """The step on a Ray of its own, in some seconds; what is killed."""
-    start_ray(RayConfig(num_cpus=3))
-    generate(Path(cases), Path(lake), partial(logged, log=Path(log), delay_s=0.02), KILLED)
-
-
-def start_and_kill(cases: Path, lake: Path, log: Path, behind: int) -> None:
-    """Run the step in a process of its own with a slow engine, and kill it behind some commits."""
-    run = "import sys; from tests.medreason_ray.test_generate_chains import generate_slowly as g; g(*sys.argv[1:])"
-    command = [sys.executable, "-W", "ignore", "-c", run, cases, lake, log]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while commits(lake) <= behind and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    kill_all(process)
-
-
-@pytest.fixture(scope="module")
-def killed(ray_cluster, many, tmp_path_factory) -> tuple[Run, int]:
-    """A run killed in the middle and then run to the end; with the requests committed before the kill."""
-    lake = tmp_path_factory.mktemp("killed")
-    log = lake / "log"
-    start_and_kill(many, lake, log, behind=4)
-    before = len(Ledger(str(lake / "replies")).read([write_chains.STAGE]))
-    return Run(lake, log, generate(many, lake, partial(logged, log=log), KILLED)), before
-
-
-def test_a_killed_run_had_begun_and_not_ended(killed):
-    assert 0 < killed[1] < MANY
-
-
-def test_a_killed_run_asks_again_no_more_than_what_was_not_committed(killed):
-    counts = asked(killed[0].log)
-    twice = sum(count - 1 for count in counts.values())
-    allowed = KILLED.actors * (KILLED.commit_rows + KILLED.concurrency)
-    assert (len(counts), max(counts.values()) <= 2, twice <= allowed) == (MANY, True, True)
-
-
-def test_a_killed_run_ends_with_the_replies_of_an_unbroken_one(killed, unbroken):
-    assert stable_replies(killed[0].lake) == stable_replies(unbroken.lake)
-
-
-@pytest.mark.parametrize("table", [CHAINS, VERDICTS], ids=lambda table: table.name)
-def test_a_killed_run_ends_with_the_tables_of_an_unbroken_one(killed, unbroken, table):
-    assert rows_of(killed[0].outcome, table) == rows_of(unbroken.outcome, table)
