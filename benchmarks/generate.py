@@ -5,7 +5,8 @@
 Cases are drawn from those of a lake (lake=; without it the demo is run first, two minutes): each takes one case's paths, with
 an id and a text of its own, so every request is another. What is timed is the whole step: Ray's start, asking, the ledger,
 parsing, and the tables chains and verdicts. peak_mb is what the driver, the workers and Ray's own processes hold at once
-(proportional set size), the object store apart, which has a line of its own. Each size runs in a process and on a Ray of its
+(proportional set size), the object store apart, which has a line of its own; the lines at_peak say which kind of process
+held how much of it at that moment, cpu_of which one used how much of the CPU. Each size runs in a process and on a Ray of its
 own. questions/CPU s counts the CPU seconds of all these processes, which other work on the machine sways less. Time it on an
 idle machine; work= keeps the lakes.
 """
@@ -40,12 +41,16 @@ def main(arguments: Iterable[str]) -> int:
 def _measure(source: str, root: str, size: int, actors: int) -> None:
     if not Path(f"{root}/cases").is_dir():
         apart(generate_lake.write_cases, source, root, size)
-    found, _ = apart(generate_lake.generate, root, actors)
+    (found, held), _ = apart(generate_lake.generate, root, actors)
     name = f"generate_chains.{size}"
-    say(name, found["questions"] / found["seconds"], "questions/s", n=size, peak_mb=found["peak_mb"])
-    say(f"{name}.cpu", found["questions"] / found["cpu_s"], "questions/CPU s", n=size)
+    say(name, found["questions"] / found["seconds"], "questions/s", n=size, peak_mb=held.peak_mb)
+    say(f"{name}.cpu", found["questions"] / sum(held.cpu_s.values()), "questions/CPU s", n=size)
+    for kind, seconds in sorted(held.cpu_s.items()):
+        say(f"{name}.cpu_of", seconds / size * 1e6, f"us a question, {kind}", n=size)
     say(f"{name}.seconds", found["seconds"], "s", n=size)
-    say(f"{name}.object_store", found["store_mb"], "MB", n=size)
+    for kind, peak_mb in sorted(held.by_kind.items()):
+        say(f"{name}.at_peak", peak_mb, f"MB, {kind} ({held.processes[kind]})", n=size)
+    say(f"{name}.object_store", held.store_mb, "MB", n=size)
     say(f"{name}.files", int(found["files"]), "files of chains", n=size)
 
 

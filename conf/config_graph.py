@@ -109,6 +109,58 @@ class QuestionsConfig:
     max_reject_share: float = option(0.2, low=0.0, high=1.0)
     """Share of unreadable lines of a file above which loading stops and the old table stays."""
 
+    benchmarks: list[str] = field(default_factory=list)
+    """Datasets of role benchmark that the set is kept apart from; empty: all of that role. A dataset and split is never compared
+    with itself, nor with an edition that shares its stems (screen.own_share)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenConfig:
+    """When a question repeats an item of a benchmark, or another of its set (docs/decontamination.md)."""
+
+    grams: float = option(0.3, low=0.01, high=1.0)
+    """Least IDF-weighted share of the shorter stem's uncommon 8-grams that both stems hold."""
+
+    common_stems: int = option(3, low=2, high=100)
+    """An 8-gram that so many distinct stems of the benchmarks hold is common and says nothing."""
+
+    min_grams: int = option(3, low=1)
+    """Under `grams`: uncommon 8-grams in common at least; three are a run of ten words."""
+
+    jaccard: float = option(0.5, low=0.01, high=1.0)
+    """Least Jaccard similarity of the content words of stem and options."""
+
+    fuzzy: float = option(0.8, low=0.3, high=1.0)
+    """Least Levenshtein ratio of the content words in alphabetical order."""
+
+    words: float = option(0.6, low=0.01, high=1.0)
+    """Least IDF-weighted share of the shorter question's content words that both hold, for cases of 20 such words or more.
+    Measured: true pairs reworded by a model 0.55 to 0.95, different ones at most 0.53; 1 leaves the rule out but for copies."""
+
+    common_share: float = option(0.02, low=0.0, high=1.0)
+    """A content word of a larger share of the benchmarks' items counts, but nominates only items that have no rarer ones."""
+
+    entities: float = option(0.8, low=0.01, high=1.0)
+    """Least share of linked entities in common, of at least `min_entities`, that flags NEAR_BENCHMARK where the answer is the
+    same."""
+
+    min_entities: int = option(4, low=1)
+    """Entities that both must name for that flag."""
+
+    own_share: float = option(0.5, low=0.01, high=1.0)
+    """A benchmark that holds so many of a dataset's stems, and has so many of its own among them, is the same set under another
+    name and is not compared with it."""
+
+    bands: int = option(32, low=1, high=256)
+    """MinHash bands by which near-duplicates within the set are nominated."""
+
+    band_rows: int = option(4, low=1, high=16)
+    """Hashes a band. 32 bands of 4 nominate 87 % of pairs of Jaccard 0.5 and 99 % of 0.6; for millions of questions take 6, which
+    nominates 92 % from 0.7 on and a hundredth of the strangers."""
+
+    bucket: int = option(50, low=2)
+    """Questions of one band of which all pairs are compared; in a larger one each is compared with the first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingConfig:

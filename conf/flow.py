@@ -21,7 +21,7 @@ class Step:
     doc: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    unit: Literal["row", "mention", "question", "pair"]
+    unit: Literal["row", "mention", "question", "pair", "chain"]
     unit_table: str | None
     unit_key: tuple[str, ...]
     config: tuple[str, ...]
@@ -59,8 +59,9 @@ FLOW = (
         unit="row",
         unit_table="questions",
         unit_key=("question_id",),
-        config=("questions",),
+        config=("questions.files", "questions.max_reject_share"),
         resources=("conf/licences.yaml",),
+        code=2,
     ),
     Step(
         name="link_entities",
@@ -93,8 +94,9 @@ FLOW = (
         unit="question",
         unit_table="screened",
         unit_key=("question_id",),
-        config=("release.purpose",),
-        code=2,
+        config=("release.purpose", "questions.benchmarks", "screen"),
+        resources=("kg_spark/screening/common_words.txt",),
+        code=3,
     ),
     Step(
         name="find_paths",
@@ -121,40 +123,58 @@ FLOW = (
         unit_table="cases",
         unit_key=("question_id",),
         config=("cases",),
-        code=2,
+        code=3,
     ),
     Step(
         name="generate_chains",
         engine="ray",
         job="generate_chains",
-        doc="cases -> replies -> chains, verdicts",
-        reads=("cases",),
+        doc="cases, nodes -> replies -> chains, verdicts",
+        reads=("cases", "nodes"),
         writes=("chains", "verdicts"),
         unit="question",
         unit_table="chains",
         unit_key=("question_id",),
-        config=("engine", "chains", "verify"),
+        # The target, for the rounds of one are not those of another (conf.rounds).
+        config=("engine", "chains", "verify", "judging", "links.min_chars", "release.target_rows"),
         resources=(
             "medreason_ray/stages/prune_paths.md",
             "medreason_ray/stages/write_chains.md",
             "medreason_ray/stages/write_chains_text.md",
             "medreason_ray/stages/answer_blind.md",
             "medreason_ray/stages/judge_answers.md",
+            "medreason_ray/linking/english_words.txt",
+            "medreason_ray/linking/synonyms.txt",
         ),
-        code=2,
+        code=3,
+    ),
+    Step(
+        name="verify_chains",
+        engine="spark",
+        job="verify_chains",
+        doc="chains, cases, questions, links, nodes, edges -> checks",
+        reads=("chains", "cases", "questions", "links", "nodes", "edges"),
+        writes=("checks",),
+        unit="chain",
+        unit_table="checks",
+        unit_key=("chain_id",),
+        config=("chains.format", "chains.max_steps", "chains.keep_paths", "paths.max_hops"),
+        resources=("kg_spark/verification/lexicon.yaml",),
+        code=5,
     ),
     Step(
         name="assemble_release",
         engine="spark",
         job="assemble_release",
-        doc="questions, cases, chains, verdicts, edges -> checks, release (+ JSONL, Parquet, card)",
-        reads=("questions", "cases", "chains", "verdicts", "edges"),
-        writes=("checks", "release"),
+        doc="questions, screened, cases, chains, verdicts, checks, links, nodes, edges -> release, preference_pairs (+ files)",
+        reads=("questions", "screened", "cases", "chains", "verdicts", "checks", "links", "nodes", "edges"),
+        writes=("release", "preference_pairs"),
         unit="question",
         unit_table="release",
         unit_key=("question_id",),
         config=("release",),
-        code=3,
+        resources=("conf/licences.yaml", "conf/relations.yaml", "kg_spark/verification/english.yaml"),
+        code=6,
     ),
 )
 

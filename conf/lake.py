@@ -44,8 +44,10 @@ class Commit:
 class Lake:
     """Tables by name under one root."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, versions: Mapping[str, int] | None = None) -> None:
+        """A lake, or with `versions` one as it was: Delta versions by table, the others are read as they are now."""
         self._config = config
+        self._versions = dict(versions or {})
         self.root = config.lake.root.rstrip("/")
         self.storage_options = dict(config.lake.storage_options) or None
         if "://" not in self.root:
@@ -65,6 +67,13 @@ class Lake:
         Raises:
             ConfigError: the root cannot be written to.
         """
+        if not self._config.lake.root:
+            raise ConfigError("lake.root must be given: a folder, or the cloud URI of storage that every node sees")
+        if self.root.startswith(("/Volumes/", "/dbfs/")):
+            raise ConfigError(
+                f"lake.root '{self.root}' lies on a mount that cannot rename, so no Delta commit by Ray would be atomic:"
+                " give the cloud URI of an external location (s3://…, abfss://…, gs://…)"
+            )
         if "://" in self.root:
             return
         probe = Path(self.root) / ".probe"
@@ -77,8 +86,9 @@ class Lake:
 
     def open(self, table: str, version: int | None = None) -> DeltaTable | None:
         """The Delta table, or None where there is none."""
+        at = self._versions.get(table) if version is None else version
         try:
-            return DeltaTable(self.uri(table), version=version, storage_options=self.storage_options)
+            return DeltaTable(self.uri(table), version=at, storage_options=self.storage_options)
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
@@ -112,7 +122,7 @@ class Lake:
             ConfigError: a raw file is missing.
             ContractError: an input table is missing, of another schema version, or torn between two runs.
         """
-        inputs = {name: commit.fingerprint for name, commit in self.inputs(step).items()}
+        inputs = {name: content(commit.fingerprint, commit.facts) for name, commit in self.inputs(step).items()}
         return fingerprint(step, self._config, inputs)
 
     def inputs(self, step: Step) -> dict[str, Commit]:
@@ -146,7 +156,7 @@ class Lake:
         if not all(commit is not None and commit.fingerprint == wanted for commit in commits):
             return False
         failed = any(commit is not None and commit.facts.get("failed", "0") != "0" for commit in commits)
-        return not (failed and self._config.engine.retry == "failed")
+        return not (failed and any(engine.retry == "failed" for engine in self._config.asked))
 
     def report(self, table: str) -> TableReport:
         """Rows and version of a table as it is now; zero rows and version -1 where there is none."""
@@ -165,6 +175,15 @@ class Lake:
         missing = [name for name in table.schema.names if name not in names]
         if missing:
             raise ContractError(f"table '{table.name}' in {self.root} lacks column '{missing[0]}': {again}")
+
+
+def content(fingerprint: str, facts: Mapping[str, str]) -> str:
+    """What a table's readers follow from: its fingerprint, and how many requests had no reply when it was written.
+
+    Asked again (engine.retry=failed) those change the table under the same fingerprint; what failed is only ever less.
+    """
+    failed = facts.get("failed", "0")
+    return fingerprint if failed == "0" else f"{fingerprint} but {failed}"
 
 
 def user_metadata(step: Step, table: Table, wanted: str, facts: Mapping[str, str]) -> str:

@@ -9,6 +9,9 @@ from functools import cache
 
 from conf.semantics import packaged
 
+_OWN_LAYOUT = frozenset({"hle", "medxpertqa"})
+"""Formats of questions (kg_spark.questions.adapters) that are one dataset's alone, and that dataset's name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Licence:
@@ -16,7 +19,7 @@ class Licence:
 
     upstream: tuple[str, ...] = ()
     spdx: str | None = None
-    """An SPDX expression, `A AND B` where several licences apply at once."""
+    """An SPDX expression: `A AND B` where several apply at once, `A OR B` where any one may be chosen."""
     commercial: bool | None = None
     share_alike: bool | None = None
     train: bool | None = None
@@ -26,6 +29,11 @@ class Licence:
     def permissive(self) -> bool:
         """Known to allow commercial use without share-alike."""
         return self.commercial is True and self.share_alike is False
+
+    @property
+    def redistributable(self) -> bool:
+        """Known to let anyone pass on copies, as every licence in licences.yaml does."""
+        return self.commercial is not None
 
 
 @cache
@@ -41,11 +49,29 @@ def dataset_licence(dataset: str, split: str | None = None) -> Licence:
 
 
 @cache
+def is_test_set(dataset: str, split: str | None, layout: str) -> bool:
+    """Whether the questions are a published test set; a file in a layout of its own is that set whatever it is called."""
+    names = (dataset, layout) if layout in _OWN_LAYOUT else (dataset,)
+    return any(dataset_licence(name, split).benchmark for name in names)
+
+
+@cache
 def terms(spdx: str | None) -> Licence:
-    """What an SPDX expression `A AND B` allows, all of it together; flags are None when a part is not in licences.yaml."""
+    """What an SPDX expression allows; flags are None when a part is not in licences.yaml.
+
+    AND binds before OR, as SPDX has it. Of the alternatives the one that allows most counts: whoever takes the row may
+    choose it. Brackets are not read: such an expression is not known.
+    """
+    found = [_together(part.strip()) for part in (spdx or "").split(" OR ")]
+    freest = max(found, key=lambda each: (each.permissive, each.redistributable, each.commercial is True))
+    return replace(freest, spdx=spdx)
+
+
+def _together(spdx: str) -> Licence:
+    """What `A AND B` allows, all of it together."""
     known: Mapping[str, Mapping[str, bool]] = packaged("licences.yaml")["terms"]
-    names = spdx.split(" AND ") if spdx else []
-    if not names or set(names) - known.keys():
+    names = spdx.split(" AND ")
+    if set(names) - known.keys():
         return Licence(spdx=spdx)
     parts = [known[name] for name in names]
     return Licence(

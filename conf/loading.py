@@ -12,14 +12,17 @@ from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from conf.config import Config, DownloadConfig
+from conf.config_submit import SubmitConfig
 from conf.outcome import ConfigError
+
+T = TypeVar("T")
 
 
 def profiles() -> list[str]:
@@ -53,7 +56,27 @@ def load(arguments: Sequence[str] = ()) -> Config:
         raise ConfigError(_explain(error)) from error
     assert isinstance(config, Config)
     _check_bounds(config, "")
+    if config.judge.model and config.judge.name == "template":
+        raise ConfigError(
+            f"judge.model={config.judge.model} is given, but judge.name=template reads nothing: set judge.name"
+        )
     return config
+
+
+def load_section(section: type[T], arguments: Sequence[str]) -> T:
+    """One section alone, for a command whose keys are not part of a run; keys stand without the section's name.
+
+    Raises:
+        ConfigError: a key is unknown, or a value has the wrong type or is out of range.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(section), OmegaConf.from_dotlist(list(arguments)))
+        filled = OmegaConf.to_object(merged)
+    except (OmegaConfBaseException, yaml.YAMLError) as error:
+        raise ConfigError(_explain(error)) from error
+    assert isinstance(filled, section)
+    _check_bounds(filled, "")
+    return filled
 
 
 def _bundled(path: str) -> str:
@@ -113,13 +136,26 @@ def keys(section: type = Config, prefix: str = "") -> Iterator[tuple[str, Any, s
     """Every key with its default and its sentence, in the order of the classes above."""
     docs = _field_docs(section)
     hints = typing.get_type_hints(section)
-    default = section() if section in {Config, *_sections()} else None
+    default = section() if section in {Config, SubmitConfig, *_sections()} else None
     for each in fields(section):
         key = f"{prefix}{each.name}"
         if is_dataclass(hints[each.name]):
             yield from keys(hints[each.name], f"{key}.")
         else:
             yield key, getattr(default, each.name) if default else each.default, docs.get(each.name, "")
+
+
+def operational(section: type = Config, prefix: str = "") -> set[str]:
+    """The keys that cannot change a result."""
+    hints = typing.get_type_hints(section)
+    found: set[str] = set()
+    for each in fields(section):
+        key = f"{prefix}{each.name}"
+        if is_dataclass(hints[each.name]):
+            found |= operational(hints[each.name], f"{key}.")
+        elif each.metadata.get("operational"):
+            found.add(key)
+    return found
 
 
 def _sections() -> set[type]:

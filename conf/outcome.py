@@ -2,7 +2,7 @@
 
 Three fates of a failure, by type: `ConfigError` and `ContractError` are what the user can put right (exit code 2, no
 output table replaced); any other exception fails the run (exit code 1, what succeeded is kept); `Rejected` makes one
-row in `rejects`.
+row in `rejects`. `Stopped` is none: the run was told to end (exit code 143).
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,10 @@ class ConfigError(Exception):
 
 class ContractError(Exception):
     """A table or input file is not what the step may rely on; the text is one line saying what to do."""
+
+
+class Stopped(BaseException):
+    """The run was told to end and has: what came is kept. Not an Exception, so that nothing on the way takes it for a failure."""
 
 
 class Reason(StrEnum):
@@ -60,6 +64,8 @@ class Reason(StrEnum):
     ANSWER_COMBINATION = "the answer is a combination of several things: no single path can lead to it"
     ANSWER_STATEMENT = "the answer is a sentence of its own, not a thing or a phrase"
     CONTAMINATED = "the dataset is a published test set and the release is for training"
+    COPIES_BENCHMARK = "the question repeats an item of a benchmark that the set is kept apart from"
+    NEAR_DUPLICATE = "an earlier question of the set says the same in other words"
     NO_QUESTION_LINK = "nothing in the question links to a node of the graph"
     NO_ANSWER_LINK = "nothing in the answer links to a node of the graph"
     NO_CASE = "no path within max_hops joins question and answer"
@@ -69,6 +75,15 @@ class Reason(StrEnum):
     WRONG_BLIND = "whoever read the chain without its conclusion answered otherwise"
     NO_CITATION = "no step of the chain cites an edge"
     UNGROUNDED = "a step cites an edge that the graph does not hold as claimed"
+    OTHER_GRAPH = "the chain was written over another version of the graph"
+    NO_STEPS = "the chain has no steps"
+    TOO_MANY_STEPS = "the chain has more steps than any that was asked for"
+    WRONG_CONCLUSION = "the conclusion does not name the answer, or names another option"
+    AMBIGUOUS_ANSWER = "the answer reads like another option, so no conclusion can name it alone"
+    COPIES_STEM = "the chain repeats a passage of a question that may not be given away"
+    LICENCE = "an edge or the question came under terms that the release does not take"
+    NOT_STRICT = "no chain passes every check of release.strict, and the release takes only those that do"
+    NOT_NEEDED = "as many rows as were asked for passed before this question's turn"
 
     # pairs
     SAME_NODE = "question and answer name the same node: there is nothing to walk"
@@ -81,6 +96,30 @@ class Reason(StrEnum):
     REQUEST_FAILED = "the engine gave no reply"
     CUT_SHORT = "the reply was cut at the most tokens it may have"
     REFUSED = "the model declined to answer"
+
+
+class Flag(StrEnum):
+    """What a chain's row must say of it. A flag alone rejects nothing: the row is `loose`, and whoever reads it can see why.
+
+    `checks.flags` holds these names, and those of the reasons for which a chain is not released.
+    """
+
+    QUOTE_NOT_FOUND = "a step quotes words that do not stand in the question"
+    BROKEN_PATH = "a cited path is not walked whole and in order from the question to the concluded option"
+    OPPOSITE_POLARITY = "a step says that one thing raises, causes or suits another where the graph says the opposite"
+    SIGN_NOT_STATED = (
+        "a step says that one thing raises or lowers another where the graph says no more than that they are linked"
+    )
+    ASSOCIATION_AS_CAUSE = "a step tells an association of the graph as a cause"
+    TURNED_ROUND = "a step tells an edge from its end to its beginning"
+    NEGATED = "a step denies what the edge or the question that it rests on states"
+    UNCITED_CLAIM = "a step that cites edges says of two things what no cited edge joins"
+    UNKNOWN_ENTITY = "a step names what stands neither in the edges cited so far nor in the question"
+    UNNAMED_END = "a step cites an edge and does not name what it joins"
+    UNKNOWN_NUMBER = "a step gives a number or dose that stands neither in the question nor in a cited name"
+    OTHER_PATIENT = "a step gives the patient another sex or age than the question"
+    UNSUPPORTED_EXCLUSION = "a step rules something out that nothing it rests on speaks against"
+    GIVES_ANSWER_AWAY = "a step tells what the answer is instead of arguing for it"
 
 
 class Rejected(Exception):

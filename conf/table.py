@@ -119,3 +119,6 @@ CHAIN_STEP = pa.struct(
     ]
 )
 EVIDENCE = pa.struct([("text", TEXT), ("edge_ids", pa.list_(TEXTS))])
+FINDING = pa.struct([("step", I32), ("flag", TEXT), ("detail", TEXT)])
+"""Number of the step from 1, 0 for the whole chain; the name of a Flag or Reason; what was found, in words."""
+QUOTED = pa.struct([("step", I32), ("start", I32), ("end", I32)])

@@ -1,223 +1,46 @@
 """Every table of the lake, declared once: schema, a sentence a column, key. `python -m conf.tables` prints docs/tables.md.
 
 Spark's StructType and Ray's checks derive from these, so a column exists here or nowhere. What a later stage computes
-is null until then. Over 300 lines because all the tables are read side by side.
+is null until then. The tables up to `cases` stand in conf/tables_graph.py; all are imported from here.
 """
 
 import pyarrow as pa
 
-from conf.table import (
-    CANDIDATE,
-    CASE_EDGE,
-    CASE_PAIR,
-    CHAIN_STEP,
-    EVIDENCE,
-    F64,
-    FLAG,
-    I32,
-    NEGATIVE,
-    OPTION,
-    PATH,
-    TEXT,
-    TEXTS,
-    column,
-    markdown,
-)
-from conf.table import Table as Table  # noqa: PLC0414 - medreason_ray.ledger imports it from here
-
-NODES = Table(
-    name="nodes",
-    doc="The nodes of the graph, merged over its sources.",
-    key=("node_id",),
-    columns=(
-        column("node_id", TEXT, "CURIE, such as MONDO:0005148; the first source in kg.sources gives it"),
-        column("name", TEXT, "name as the first source writes it"),
-        column("type", TEXT, "canonical type (conf/types.yaml)"),
-        column("synonyms", TEXTS, "other names, of the node itself and of those merged into it; sorted"),
-        column("xrefs", TEXTS, "other CURIEs of the same thing, of merged nodes and of grouped members; sorted"),
-        column("name_key", TEXT, "the name under which spellings meet (conf.identity.name_key)"),
-        column("generic", FLAG, "too general to start or end a path (conf/generic.yaml)"),
-        column("degree", I32, "edges that touch the node"),
-        column("number", I32, "rank of node_id, from 0: the row of the CSR index"),
-        column("component", I32, "smallest number in the node's connected component"),
-        column("sources", TEXTS, "sources that state the node, in the order of kg.sources"),
-        column(
-            "merged_by", TEXT, "curie, xref or name where sources met, joined by +; empty where one source states it"
-        ),
-    ),
+from conf.table import CHAIN_STEP, EVIDENCE, F64, FINDING, FLAG, I32, QUOTED, TEXT, TEXTS, Table, column, markdown
+from conf.tables_graph import (
+    CASES,
+    EDGES,
+    GRAPH_PROFILE,
+    LINKS,
+    MENTIONS,
+    NODE_VECTORS,
+    NODES,
+    PATHS,
+    QUESTIONS,
+    SCREENED,
 )
 
-EDGES = Table(
-    name="edges",
-    doc="The facts of the graph, each once, oriented as conf/relations.yaml declares.",
-    key=("edge_id",),
-    columns=(
-        column("edge_id", TEXT, "sha256(src, relation, display_relation, dst)[:16], ends sorted when symmetric"),
-        column("src", TEXT, "nodes.node_id the fact runs from; the smaller id when symmetric"),
-        column("dst", TEXT, "nodes.node_id the fact runs to"),
-        column("relation", TEXT, "the source's relation"),
-        column("display_relation", TEXT, "the source's label of the relation"),
-        column("predicate", TEXT, "canonical predicate (conf/relations.yaml)"),
-        column("phrase", TEXT, "the fact in words, read from src to dst"),
-        column("inverse_phrase", TEXT, "the fact in words, read from dst to src"),
-        column("symmetric", FLAG, "true when the fact has no direction"),
-        column("kind", TEXT, "causal, therapeutic, association, membership, similarity, location or taxon"),
-        column("polarity", TEXT, "+, -, 0 or contraindicated"),
-        column("may_carry", FLAG, "may lie inside a path, not only end one"),
-        column("no_passage", TEXT, "src or dst: where two such edges meet, no path passes; empty: neither end"),
-        column("cost", I32, "damping * (ln degree of src + ln degree of dst within the relation), in 1/65536"),
-        column("sources", TEXTS, "sources that state the fact, in the order of kg.sources"),
-        column("licence", TEXT, "SPDX expressions of the sources joined by OR; null when one is unknown"),
-    ),
-)
-
-GRAPH_PROFILE = Table(
-    name="graph_profile",
-    doc="Counts of the graph, one number a row.",
-    key=("section", "name"),
-    columns=(
-        column("section", TEXT, "graph, nodes_by_type, edges_by_relation, degree_quantile, shared_by_type, …"),
-        column("name", TEXT, "what is counted"),
-        column("value", F64, "the number"),
-    ),
-)
-
-QUESTIONS = Table(
-    name="questions",
-    doc="Every readable question of every file.",
-    key=("question_id",),
-    columns=(
-        column("question_id", TEXT, "sha256(dataset, id_in_dataset, question)[:16]"),
-        column("dataset", TEXT, "name of the dataset, as in the config"),
-        column("id_in_dataset", TEXT, "the file's own id; the line number from 1 where it has none"),
-        column("split", TEXT, "train, validation, test or empty"),
-        column("role", TEXT, "work goes through the pipeline, benchmark is only compared against"),
-        column("question", TEXT, "the stem"),
-        column("options", pa.list_(OPTION), "options sorted by key; empty for an open question"),
-        column("answer_key", TEXT, "key of the right option; empty for an open question"),
-        column("answer", TEXT, "text of the answer"),
-        column("answer_kind", TEXT, "entity, phrase; yes_no_maybe, numeric, ordering, combination, statement"),
-        column("context", TEXT, "passage or explanation that came with the question; empty where none"),
-        column("flags", TEXTS, "NEEDS_IMAGE, INVERTED; a flag never closes a question"),
-        column("licence", TEXT, "SPDX of the dataset (conf/licences.yaml); null when unknown"),
-        column("is_test_set", FLAG, "the dataset and split are a published test set (conf/licences.yaml)"),
-    ),
-)
-
-MENTIONS = Table(
-    name="mentions",
-    version=2,
-    doc="Spans of text that may name a node.",
-    key=("mention_id",),
-    columns=(
-        column("mention_id", TEXT, "sha256 of where it stands and who found it, 16 digits"),
-        column("question_id", TEXT, "questions.question_id"),
-        column("side", TEXT, "question, answer, or option for the wrong ones"),
-        column("option_key", TEXT, "key of the option; empty on the question side and for open questions"),
-        column("text", TEXT, "the span as written"),
-        column("start", I32, "first character, from 0"),
-        column("end", I32, "behind the last character"),
-        column("type", TEXT, "canonical type of the best candidate; without candidates the one that the model gave"),
-        column(
-            "assertion",
-            TEXT,
-            "present, absent, family, past, hypothetical, other; of an answer or option always present",
-        ),
-        column("extractor", TEXT, "dictionary, rule (abnormal numbers), whole (an answer's whole text) or model"),
-        column(
-            "candidates",
-            pa.list_(CANDIDATE),
-            "nodes that bear the name or are near it, best or chosen first; may be empty",
-        ),
-    ),
-)
-
-LINKS = Table(
-    name="links",
-    version=2,
-    doc="The nodes that a question, its answer and its other options are about.",
-    key=("question_id", "side", "option_key", "node_id"),
-    columns=(
-        column("question_id", TEXT, "questions.question_id"),
-        column("side", TEXT, "question, answer or option"),
-        column("option_key", TEXT, "as in mentions"),
-        column("node_id", TEXT, "nodes.node_id"),
-        column("mention", TEXT, "the first span that names the node"),
-        column("score", F64, "1 for an exact name or synonym"),
-        column("method", TEXT, "exact, synonym, spelling, rule, embedding, model or given"),
-        column("assertion", TEXT, "of its mentions on this side the one that says most: present first, absent last"),
-        column("runner_up", TEXT, "node_id of the second best candidate; null where there is none"),
-    ),
-)
-
-NODE_VECTORS = Table(
-    name="node_vectors",
-    doc="The vectors of the nodes' names, made once for a graph and an encoder. Append-only; of equal keys any row counts.",
-    key=("node_id", "encoder", "kg_version"),
-    append_only=True,
-    partition_by=("kg_version",),
-    columns=(
-        column("node_id", TEXT, "nodes.node_id"),
-        column("type", TEXT, "nodes.type"),
-        column("encoder", TEXT, "what made the vector, with the digest of a model's files"),
-        column("kg_version", TEXT, "content digest of the graph: how rare an n-gram is follows from all its names"),
-        column("vector", pa.list_(pa.float32()), "unit length; all zeros where the name is blank"),
-    ),
-)
-
-SCREENED = Table(
-    name="screened",
-    doc="The questions that go on to paths.",
-    key=("question_id",),
-    columns=(
-        column("question_id", TEXT, "questions.question_id"),
-        column("answer_coverage", F64, "share of the answer's content words that stand in a linked span"),
-        column("flags", TEXTS, "questions.flags and what screening adds"),
-        column("nearest_benchmark", TEXT, "question_id of the nearest benchmark item; null until compared"),
-        column("similarity", F64, "similarity to it in [0, 1]; null until compared"),
-    ),
-)
-
-PATHS = Table(
-    name="paths",
-    doc="Ranked paths from an entity of the question to an entity of the answer or of another option.",
-    key=("question_id", "side", "option_key", "source", "target"),
-    columns=(
-        column("question_id", TEXT, "screened.question_id"),
-        column("side", TEXT, "answer, or option for the wrong ones"),
-        column("option_key", TEXT, "key of the option; empty for an open question"),
-        column("source", TEXT, "nodes.node_id, linked on the question side"),
-        column("target", TEXT, "nodes.node_id, linked on the answer or option side"),
-        column("truncated", FLAG, "true when paths.max_expansions cut the search: better paths may exist"),
-        column("ranker", TEXT, "what put the paths in order: path_degree_product, or learned/VERSION"),
-        column(
-            "paths", pa.list_(PATH), "best first: nodes, every edge of each step, whether it is walked from src to dst"
-        ),
-        column("kg_version", TEXT, "content digest of the graph"),
-    ),
-)
-
-CASES = Table(
-    name="cases",
-    version=2,
-    doc="One row a question with all that a model is shown.",
-    key=("question_id",),
-    columns=(
-        column("question_id", TEXT, "screened.question_id"),
-        column("question", TEXT, "questions.question"),
-        column("options", pa.list_(OPTION), "questions.options"),
-        column("answer_key", TEXT, "questions.answer_key"),
-        column("answer", TEXT, "questions.answer"),
-        column("flags", TEXTS, "screened.flags; NO_RIVAL where no other option has a path"),
-        column("negatives", pa.list_(NEGATIVE), "findings that the question denies, or ascribes to relatives, by name"),
-        column("answer_margin", F64, "best score to the answer less best to any other option; null without options"),
-        column(
-            "pairs", pa.list_(CASE_PAIR), "pairs with their best paths; a path's steps number rows of `edges` from 0"
-        ),
-        column("edges", pa.list_(CASE_EDGE), "every edge of those paths once, best path first, with its sentence"),
-        column("kg_version", TEXT, "paths.kg_version"),
-    ),
-)
+__all__ = [
+    "CASES",
+    "CHAINS",
+    "CHECKS",
+    "EDGES",
+    "GRAPH_PROFILE",
+    "LINKS",
+    "MENTIONS",
+    "NODES",
+    "NODE_VECTORS",
+    "PATHS",
+    "PREFERENCE_PAIRS",
+    "QUESTIONS",
+    "REJECTS",
+    "REJECTS_FOUND",
+    "RELEASE",
+    "REPLIES",
+    "SCREENED",
+    "TABLES",
+    "VERDICTS",
+]
 
 REPLIES = Table(
     name="replies",
@@ -264,59 +87,117 @@ CHAINS = Table(
 
 VERDICTS = Table(
     name="verdicts",
+    version=2,
     doc="What blind answering says of a chain.",
     key=("chain_id", "arm"),
     columns=(
-        column("chain_id", TEXT, "chains.chain_id"),
-        column("arm", TEXT, "closed_book (the question alone), chain (without its conclusion), masked, or foil"),
-        column("answer_key", TEXT, "the option chosen blind; null when not judged"),
-        column("agrees", FLAG, "the blind answer is the dataset's; null when not judged"),
+        column("chain_id", TEXT, "chains.chain_id; closed_book, chain and masked of one to the answer, foil of a foil"),
+        column("question_id", TEXT, "chains.question_id"),
+        column(
+            "arm",
+            TEXT,
+            "closed_book (the question alone), chain (without its conclusion), masked (and without the answer's names), "
+            "or foil (a chain towards a wrong option, without its conclusion)",
+        ),
+        column("answer_key", TEXT, "the option chosen blind; null when not judged, and for an open question"),
+        column("agrees", FLAG, "the blind answer is the dataset's, of a foil too; null when not judged"),
+        column(
+            "persuaded",
+            FLAG,
+            "the blind answer is the one that the chain was written towards: of chain and masked as agrees, of foil the "
+            "foil's option (neither agrees nor persuaded: a third option); null in closed_book and when not judged",
+        ),
         column("method", TEXT, "match, model or not_judged"),
-        column("judge_model", TEXT, "null when not judged"),
+        column("judge_model", TEXT, "engine/model that was asked; null when nobody was"),
+        column("same_model", FLAG, "it is the model that wrote the chain; null when nobody was asked"),
         column("why", TEXT, "why it was not judged, or the judge's words"),
     ),
 )
 
 CHECKS = Table(
     name="checks",
+    version=2,
     doc="What can be shown of a chain without a model.",
     key=("chain_id",),
     columns=(
         column("chain_id", TEXT, "chains.chain_id"),
-        column("cited_share", F64, "steps with support kg / steps"),
-        column("background_share", F64, "steps with support background / steps"),
-        column("grounded", F64, "kg steps whose every edge stands in the graph as claimed and in the case / kg steps"),
+        column("question_id", TEXT, "chains.question_id"),
+        column("arm", TEXT, "chains.arm"),
+        column("cited_share", F64, "steps with support kg / steps; null without steps"),
+        column("background_share", F64, "steps with support background / steps; null without steps"),
+        column(
+            "grounded",
+            F64,
+            "kg steps whose every edge stands in the graph as claimed and in the case / kg steps; null without any",
+        ),
         column("bad_edges", TEXTS, "edge_ids that do not, sorted"),
         column("unsupported", TEXTS, "steps without the support they claim"),
-        column("leaks", TEXTS, "null until checked"),
-        column("flags", TEXTS, "null until checked"),
+        column("leaks", TEXTS, "steps that give the answer away instead of arguing for it"),
+        column("flags", TEXTS, "names of conf.outcome.Flag and Reason that hold, sorted; empty: nothing was found"),
+        column("findings", pa.list_(FINDING), "each thing found, with the step and what is wrong, in words"),
     ),
 )
 
 RELEASE = Table(
     name="release",
+    version=3,
     doc="The dataset: MedReason's six fields and where each row comes from.",
     key=("question_id",),
     columns=(
         column("dataset_name", TEXT, "questions.dataset"),
         column("id_in_dataset", TEXT, "questions.id_in_dataset"),
-        column("question", TEXT, "questions.question"),
+        column("question", TEXT, "questions.question; null where only ids may be given away (release.questions)"),
         column("answer", TEXT, "questions.answer"),
         column("reasoning", TEXT, "chains.reasoning"),
-        column("options", TEXT, "`Answer Choices:` and a line `A. …` an option; empty for an open question"),
+        column(
+            "options",
+            TEXT,
+            "`Answer Choices:` and a line `A. …` an option; empty for an open question; null as question",
+        ),
         column("question_id", TEXT, "questions.question_id"),
+        column(
+            "question_sha256", TEXT, "SHA-256 of questions.question in UTF-8, hex: tells a joined text from another"
+        ),
+        column(
+            "options_sha256",
+            TEXT,
+            "likewise of the options as printed: two editions of a dataset may share their stems",
+        ),
+        column("quotes", pa.list_(QUOTED), "where in the question the steps quote it: step from 1, characters from 0"),
         column("chain_id", TEXT, "chains.chain_id"),
-        column("tier", TEXT, "strict or loose; loose until the checks that strict needs are made"),
+        column("tier", TEXT, "strict: every check that release.strict names is passed; else loose"),
+        column("flags", TEXTS, "checks.flags and cases.flags, sorted"),
         column("evidence", pa.list_(EVIDENCE), "the cited paths as text, with the edges of each step"),
         column("cited_share", F64, "checks.cited_share"),
+        column("background_share", F64, "checks.background_share"),
         column("grounded", F64, "checks.grounded"),
+        column("answer_coverage", F64, "screened.answer_coverage"),
         column("answer_margin", F64, "cases.answer_margin"),
+        column("closed_book_correct", FLAG, "verdict of the arm closed_book; null when not judged"),
+        column("masked_correct", FLAG, "verdict of the arm masked; null when not judged"),
+        column("foil_persuaded", FLAG, "a chain towards a wrong option led to that option; null when not judged"),
         column("kg_version", TEXT, "content digest of the graph"),
         column("model", TEXT, "chains.model"),
         column("judge_model", TEXT, "verdicts.judge_model; null when not judged"),
+        column("same_model", FLAG, "writer and judge are one model; null when not judged"),
         column("prompt_hash", TEXT, "chains.prompt_hash"),
-        column("sources", TEXTS, "sources of the cited edges, sorted"),
-        column("licences", TEXTS, "licences of the cited edges and of the question, sorted; `unknown` where unknown"),
+        column("sources", TEXTS, "sources of the edges that the row cites or shows, sorted"),
+        column("licences", TEXTS, "licences of those edges and of the question, sorted; `unknown` where unknown"),
+    ),
+)
+
+PREFERENCE_PAIRS = Table(
+    name="preference_pairs",
+    doc="Two chains of one question of which the first is the better, for preference tuning.",
+    key=("pair_id",),
+    columns=(
+        column("pair_id", TEXT, "sha256(chosen, rejected, pair_kind)[:16]"),
+        column("question_id", TEXT, "questions.question_id"),
+        column("chosen", TEXT, "chain_id of the released chain"),
+        column("rejected", TEXT, "chain_id of the other; of a mutant, the id it would have"),
+        column("pair_kind", TEXT, "why the second is worse: the name of a Reason, or mutant:KIND"),
+        column("chosen_text", TEXT, "its reasoning; null where the question may not be printed"),
+        column("rejected_text", TEXT, "its reasoning; null likewise"),
     ),
 )
 
@@ -335,11 +216,14 @@ REJECTS = Table(
     ),
 )
 
+REJECTS_FOUND = pa.schema([REJECTS.schema.field(name) for name in ("entity", "key", "reason", "detail")])
+"""What a stage says of its rejects; the store adds the step and the reason's sentence."""
+
 TABLES = {
     table.name: table
     for table in (
         NODES, EDGES, GRAPH_PROFILE, QUESTIONS, NODE_VECTORS, MENTIONS, LINKS, SCREENED, PATHS, CASES,
-        REPLIES, CHAINS, VERDICTS, CHECKS, RELEASE, REJECTS,
+        REPLIES, CHAINS, VERDICTS, CHECKS, RELEASE, PREFERENCE_PAIRS, REJECTS,
     )
 }  # fmt: skip
 

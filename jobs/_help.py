@@ -4,7 +4,8 @@ from conf.flow import FLOW, jobs
 from conf.loading import keys, profiles
 
 _COMMON = ("profile", "data", "lake", "tracking")
-_OWN = {"plan_run": ("plan",)}
+_OWN = {"plan_run": ("plan",), "compare_runs": ("compare",)}
+_SECTIONS = {"judging": "judge"}
 _ENGINE_SECTIONS = {"spark": ("spark",), "ray": ("ray",)}
 
 
@@ -13,7 +14,7 @@ def help_text(job: str) -> str:
     steps = jobs().get(job, FLOW)
     sections = [*_COMMON, *_OWN.get(job, ())]
     for step in steps:
-        sections += [name.split(".")[0] for name in step.config]
+        sections += [_SECTIONS.get(name, name).split(".")[0] for name in step.config]
         sections += _ENGINE_SECTIONS[step.engine]
     lines = [f"usage: python -m jobs.{job} profile=NAME [key=value …]", ""]
     for step in steps:

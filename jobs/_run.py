@@ -1,7 +1,7 @@
 """The shell of every job: arguments -> Config, stores, MLflow, the last JSON line, exit codes.
 
 Exit 0: done (or nothing to do). Exit 2: what the user can put right, in one line. Exit 1: anything else, with what
-succeeded kept.
+succeeded kept. Exit 143: told to end (SIGTERM), with what came kept.
 """
 
 import errno
@@ -10,23 +10,30 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from conf.config import Config
 from conf.flow import step
 from conf.lake import Lake
 from conf.loading import load
-from conf.outcome import ConfigError, ContractError, Outcome, StageReport
+from conf.outcome import ConfigError, ContractError, Outcome, StageReport, Stopped
 from jobs._help import help_text
 from jobs._say import Show, say, working
 from jobs.tracking import Tracker
 
 if TYPE_CHECKING:
     from kg_spark.store import SparkStore
+
+
+STOPPED = 128 + signal.SIGTERM
+"""What a shell calls the exit of a process that SIGTERM ended."""
+_STATUS = {1: "failed", 2: "refused", STOPPED: "stopped"}
 
 
 class Told(Protocol):
@@ -80,8 +87,12 @@ class Run:
         """One job of the pipeline, in a child run of MLflow; its reports are this run's too."""
         with self.tracker.child(job).open() as tracker:
             run = Run(job, self.config, tracker)
-            run.reports = self.reports
+            run.reports, run.more = self.reports, self.more
             yield run
+
+    def configure(self, config: Config) -> None:
+        """Go on under another configuration, such as that of a round."""
+        self.config, self.lake = config, Lake(config)
 
     def _record(self, report: StageReport) -> StageReport:
         """Keep a step's report, say it in a line, and log it."""
@@ -98,7 +109,9 @@ def run_job(job: str, main: Callable[[Run], None], arguments: Sequence[str] | No
     code = execute(job, main, sys.argv[1:] if arguments is None else arguments)
     sys.stdout.flush()
     sys.stderr.flush()
-    sys.exit(code)
+    # A Databricks task ends well only where nothing is raised, not even SystemExit(0).
+    if code:
+        sys.exit(code)
 
 
 def execute(job: str, main: Callable[[Run], None], arguments: Sequence[str]) -> int:
@@ -107,7 +120,9 @@ def execute(job: str, main: Callable[[Run], None], arguments: Sequence[str]) -> 
         print(help_text(job))
         return 0
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A notebook's cells may run beside the main thread, where no signal can be caught.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
     run: Run | None = None
     try:
         config = load(arguments)
@@ -118,6 +133,8 @@ def execute(job: str, main: Callable[[Run], None], arguments: Sequence[str]) -> 
             main(run)
     except (ConfigError, ContractError) as error:
         return _fail(job, 2, str(error), run, started)
+    except Stopped as told:
+        return _fail(job, STOPPED, str(told), run, started)
     except Exception as error:  # noqa: BLE001  the last place: what failed is said, what succeeded stays
         full = _disk_full(error)
         if full:
@@ -128,9 +145,13 @@ def execute(job: str, main: Callable[[Run], None], arguments: Sequence[str]) -> 
     return 0
 
 
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise Stopped("told to end (SIGTERM); the tables are as they were, run again to go on")
+
+
 def _fail(job: str, code: int, text: str, run: Run | None, started: float) -> int:
     print(f"{job}: {' '.join(text.split())}", file=sys.stderr)
-    print(_summary(job, "failed" if code == 1 else "refused", run, started, error=" ".join(text.split())))
+    print(_summary(job, _STATUS[code], run, started, error=" ".join(text.split())))
     return code
 
 
@@ -170,7 +191,8 @@ def _spent(metrics: Mapping[str, float]) -> str:
 
 
 def _summary(job: str, status: str, run: Run | None, started: float, **more: Any) -> str:
-    reports = run.reports if run else []
+    # Of a step that ran in several rounds the last one stands for the lake as it is.
+    reports = {report.step: report for report in (run.reports if run else [])}.values()
     rejected: dict[str, int] = {}
     for report in reports:
         for reason, count in report.rejected.items():

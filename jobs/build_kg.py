@@ -1,10 +1,10 @@
-"""Job 1 of 7 (Spark): raw files -> nodes, edges, graph_profile."""
+"""Job 1 of 8 (Spark): raw files -> nodes, edges, graph_profile."""
 
 from functools import partial
 
 from jobs._run import Run, run_job
 from kg_spark.stages import build_kg
-from medreason_ray.review.funnel import ask
+from medreason_ray.review.sql import ask
 
 
 def main(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Job 5 of 7 (Spark): screened, links -> paths -> cases; builds the index of the graph where there is none."""
+"""Job 5 of 8 (Spark): screened, links -> paths -> cases; builds the index of the graph where there is none."""
 
 from functools import partial
 

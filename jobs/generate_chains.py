@@ -1,12 +1,16 @@
-"""Job 6 of 7 (Ray): cases -> replies -> chains, verdicts."""
+"""Job 6 of 8 (Ray): cases, nodes -> replies -> chains, verdicts."""
 
+from conf import rounds
 from jobs._run import Run, run_job
+from jobs._say import say
 from medreason_ray.ledger import Ledger
+from medreason_ray.review import arms
 from medreason_ray.stages import generate_chains
 
 
 def main(run: Run) -> None:
     """Ask what the ledger does not know, then read every reply."""
+    run.configure(rounds.of_round(run.lake, run.config))
     config = run.config
     ledger = Ledger(run.lake.uri("replies"), run.lake.storage_options)
     run.on_ray(
@@ -16,9 +20,15 @@ def main(run: Run) -> None:
         engine=config.engine,
         chains=config.chains,
         verify=config.verify,
+        judge=config.judging,
         batch_rows=config.ray.batch_rows,
+        links=config.links,
         report=run.show,
     )
+    found = arms.measure(run.lake)
+    for finding in found.findings:
+        say(f"  {finding}")
+    run.tracker.metrics(dict(found.metrics()))
 
 
 def cli() -> None:

@@ -1,4 +1,4 @@
-"""Job 3 of 7 (Ray): questions, nodes (-> replies) -> mentions -> links."""
+"""Job 3 of 8 (Ray): questions, nodes (-> replies) -> mentions -> links."""
 
 from functools import partial
 

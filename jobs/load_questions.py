@@ -1,4 +1,4 @@
-"""Job 2 of 7 (Spark): raw files -> questions."""
+"""Job 2 of 8 (Spark): raw files -> questions."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Job 4 of 7 (Spark): questions, mentions, links -> screened."""
+"""Job 4 of 8 (Spark): questions, mentions, links -> screened."""
 
 from jobs._run import Run, run_job
 from kg_spark.stages import screen_questions
@@ -6,8 +6,13 @@ from kg_spark.stages import screen_questions
 
 def main(run: Run) -> None:
     """Close the questions that no path can serve."""
-    purpose = run.config.release.purpose
-    run.on_spark("screen_questions", screen_questions.run, purpose=purpose)
+    run.on_spark(
+        "screen_questions",
+        screen_questions.run,
+        purpose=run.config.release.purpose,
+        benchmarks=run.config.questions.benchmarks,
+        config=run.config.screen,
+    )
 
 
 def cli() -> None:

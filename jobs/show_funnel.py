@@ -2,13 +2,13 @@
 
 from jobs._run import Run, run_job
 from jobs._say import say_table
-from medreason_ray.review.funnel import check_closed, funnel
+from medreason_ray.review.funnel import arms_sections, check_closed, funnel
 
 
 def main(run: Run) -> None:
-    """Print the funnel and, when the release is there, hold the lake to the row law."""
+    """Print the funnel and what blind answers show; when the release is there, hold the lake to the row law."""
     text = []
-    for section in funnel(run.lake):
+    for section in [*funnel(run.lake), *arms_sections(run.lake)]:
         say_table(section.title, section.columns, section.rows)
         text += [section.title, *[" | ".join(map(str, row)) for row in section.rows], ""]
     run.tracker.text("\n".join(text), "funnel.txt")

@@ -13,12 +13,14 @@ from pyspark.sql import SparkSession
 from conf.config import SparkConfig
 from conf.outcome import ConfigError
 
-_OWN_SETTINGS = {
+OWN_SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # With Delta's default of 50 a table of ten rows takes seconds to read.
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Spark's 10,000 rows a batch are 1 GB where a row holds a question's case, edges and chains.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "67108864",
     "spark.sql.session.timeZone": "UTC",
     # Plans of nested caches are printed at each adaptive step; unbounded they have filled a heap of 1 GB.
     "spark.sql.maxPlanStringLength": "16384",
@@ -27,6 +29,7 @@ _OWN_SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+"""What the stages rely on; deploy/spark-defaults.conf says the same to spark-submit."""
 
 
 def open_session(config: SparkConfig) -> SparkSession:
@@ -60,7 +63,7 @@ def open_session(config: SparkConfig) -> SparkSession:
 def _settings(config: SparkConfig) -> dict[str, str]:
     temp = tempfile.gettempdir()
     return {
-        **_OWN_SETTINGS,
+        **OWN_SETTINGS,
         "spark.jars.packages": ",".join(config.packages),
         "spark.driver.memory": config.driver_memory,
         "spark.sql.shuffle.partitions": str(config.shuffle_partitions),

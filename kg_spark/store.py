@@ -19,6 +19,7 @@ from conf.lake import Lake, user_metadata
 from conf.outcome import Outcome, Reason, StageReport, check_row_law, unchanged
 from conf.table import Table
 from conf.tables import REJECTS, TABLES
+from kg_spark.catalog import check_catalog, register
 from kg_spark.columns import conform, struct_type
 from kg_spark.session import open_session
 
@@ -59,7 +60,10 @@ class SparkStore:
         started = time.monotonic()
         wanted = self._lake.fingerprint(step)
         inputs = {name: self._lake.report(name) for name in step.reads}
+        if self._config.lake.catalog:
+            check_catalog(self.session, self._config.lake)
         if self._lake.is_current(step, wanted):
+            self._register(step)
             return unchanged(step, wanted, inputs, {name: self._lake.report(name) for name in step.writes})
         frames = {name: self.read(name, reader=step.name) for name in step.reads}
         loaded = load(self.session) if load else {}
@@ -82,6 +86,7 @@ class SparkStore:
         self._write(REJECTS, rejects, user_metadata(step, REJECTS, wanted, {}), slice_of=step.name)
         for name, frame in frames.items():
             self._write(TABLES[name], frame, user_metadata(step, TABLES[name], wanted, outcome.facts))
+        self._register(step)
         return StageReport(
             step=step.name,
             unit=step.unit,
@@ -97,6 +102,12 @@ class SparkStore:
             facts=dict(outcome.facts),
             notices=outcome.notices,
         )
+
+    def _register(self, step: Step) -> None:
+        """Make the step's tables known to the catalog; those it reads, which Ray may have written, too."""
+        if self._config.lake.catalog:
+            tables = (*step.reads, REJECTS.name, *step.writes)
+            register(self.session, self._config.lake, self._lake, tables)
 
     def _rejects(self, step: Step, found: DataFrame | None) -> DataFrame:
         """The stage's rejects as rows of the table: with the step, and each reason's sentence."""
@@ -114,6 +125,8 @@ class SparkStore:
 
     def _write(self, table: Table, frame: DataFrame, metadata: str, slice_of: str | None = None) -> None:
         """Replace a table, or one step's slice of it, in one commit."""
+        # Else an empty table over an empty one is no commit, and the table keeps the fingerprint of an earlier run.
+        self.session.conf.set("spark.databricks.delta.skipRecordingEmptyCommits", "false")
         writing = frame.write.format("delta").mode("overwrite").option("userMetadata", metadata)
         if table.partition_by:
             writing = writing.partitionBy(*table.partition_by)

@@ -5,19 +5,23 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
 
 from conf.config import EngineConfig
-from conf.outcome import ConfigError
+from conf.outcome import ConfigError, Stopped
 from medreason_ray.block_writer import BlockWriter, Committed
 from medreason_ray.conversation import Converse, Row, Talk, advance, look_up_in
 from medreason_ray.engines.request import Engine, EngineDead, ModelReply, Request
 from medreason_ray.ledger import Known, Ledger
+from medreason_ray.stopping import Pool, Shift
+
+T = TypeVar("T")
 
 OpenEngine = Callable[[EngineConfig], Engine]
 
@@ -38,7 +42,8 @@ class TooManyFailures(Exception):
 
 
 REFUSALS = {kind.__name__: kind for kind in (ConfigError, EngineGone, TooManyFailures)}
-"""Why an actor asks nothing more. It travels to the driver as data: what a worker raises arrives there as text alone."""
+"""Why an actor has given up. It travels to the driver as data: what a worker raises arrives there as text alone. `Stopped` is
+none: a driver that let go of the batches would end the actors with what they have in flight."""
 
 
 class _Stop(Exception):
@@ -50,6 +55,7 @@ class Tally:
     """What was asked for one batch."""
 
     rows: int = 0
+    """Rows whose conversations have ended."""
     asked: int = 0
     failed: int = 0
     tokens_in: int = 0
@@ -57,7 +63,7 @@ class Tally:
     tokens_cached: int = 0
     errors: list[str] = field(default_factory=list)
     """The kind of each failure, the error's class."""
-    refusal: Exception | None = None
+    refusal: BaseException | None = None
     """Why the actor asks nothing more."""
 
     def add(self, reply: ModelReply) -> None:
@@ -72,30 +78,14 @@ class Tally:
 
     def table(self) -> pa.Table:
         """One row."""
-        why = [type(self.refusal).__name__, str(self.refusal)] if self.refusal else []
+        kind = type(self.refusal).__name__
+        why = [kind, str(self.refusal)] if kind in REFUSALS else []
         texts = {"errors": pa.array([self.errors], _TEXTS), "refusal": pa.array([why], _TEXTS)}
         return pa.table({name: [getattr(self, name)] for name in SUMS} | texts)
 
 
 SUMS = ("rows", "asked", "failed", "tokens_in", "tokens_out", "tokens_cached")
 _TEXTS = pa.list_(pa.string())
-
-
-class Starts:
-    """Counts how often actors of a pool were started: Ray starts one that died again for ever, and we do not."""
-
-    def __init__(self) -> None:
-        self._starts = 0
-        self._last_words = "the process ended without a word: killed, or out of memory"
-
-    def add(self) -> tuple[int, str]:
-        """One more; the number of starts, and why an actor died last."""
-        self._starts += 1
-        return self._starts, self._last_words
-
-    def died(self, why: str) -> None:
-        """An actor's last words."""
-        self._last_words = why
 
 
 class Asker:
@@ -110,42 +100,53 @@ class Asker:
         known: "ray.ObjectRef[Known]",
         engine: EngineConfig,
         open_engine: OpenEngine,
-        starts: "ray.actor.ActorHandle[Starts]",
+        pool: "ray.actor.ActorHandle[Pool]",
         most_starts: int,
+        given: "Sequence[ray.ObjectRef[Known]]" = (),
     ) -> None:
         gc.set_threshold(COLLECT_AFTER)
         self._converse = converse
+        self._stages = stages
         held: Known = ray.get(known)
         # An actor that Ray starts again must not ask what the one before it has committed since.
         since = ledger.read(stages, skip=held.files())
-        self._look_up = look_up_in(held, since, retry=engine.retry)
+        self._look_up = look_up_in(held, since, retry=engine.retry, given=ray.get(list(given)))
         self._config = engine
-        self._starts = starts
-        started, last_words = ray.get(starts.add.remote())
-        self._refusal: Exception | None = None
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self._opening = asyncio.Lock()
+        self._pool = pool
+        self._me: str = ray.get_runtime_context().get_actor_id()
+        started, last_words = ray.get(pool.started.remote(self._me))
+        self._refusal: BaseException | None = None
         if started > most_starts:
             self._refusal = EngineGone(f"the engine died {started - 1} times: {last_words}")
-            return
-        try:
-            self._engine = open_engine(engine)
-        except ConfigError as error:
-            self._refusal = error
             return
         self._in_flight = asyncio.Semaphore(engine.concurrency)
         self._writer = BlockWriter(ledger, engine.commit_rows, engine.concurrency)
         self._asking: dict[str, asyncio.Future[tuple[Row, Committed]]] = {}
         """Requests that are asked just now: two rows with one prompt ask it once."""
         self._asked, self._failed = 0, 0
+        self._shift = Shift(pool, self._stop)
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
         """Ask what is missing of a batch; one row of counts, once the last reply is committed."""
-        tally = Tally(rows=len(batch), refusal=self._refusal)
+        if not self._refusal and not await self._shift.joined():
+            self._refusal = Stopped()
+        tally = Tally(refusal=self._refusal)
         if self._refusal:
             return tally.table()
-        talks = advance([Talk(row, self._converse) for row in batch.to_pylist()], self._look_up)
-        self._writer.enter(len(talks))
-        await asyncio.gather(*(self._go_on(talk, tally) for talk in talks))
+        with self._shift.batch():
+            talks = advance([Talk(row, self._converse) for row in batch.to_pylist()], self._look_up)
+            tally.rows = len(batch) - len(talks)
+            self._writer.enter(len(talks))
+            await asyncio.gather(*(self._go_on(talk, tally) for talk in talks))
         return tally.table()
+
+    async def _stop(self) -> None:
+        """Ask nothing more; commit what has come, and what still comes as it comes."""
+        self._refusal = self._refusal or Stopped()
+        await self._writer.hurry()
 
     async def _go_on(self, talk: Talk, tally: Tally) -> None:
         """Ask round by round until the talk ends, and wait until its replies are committed."""
@@ -153,6 +154,7 @@ class Asker:
         try:
             while talk.requests:
                 talk.send(await self._round(talk.requests, committed, tally))
+            tally.rows += 1
         except _Stop:
             tally.refusal = self._refusal
         finally:
@@ -165,7 +167,7 @@ class Asker:
         missing = [request for request, row in zip(requests, held, strict=True) if row is None]
         asked = [await self._once(missing[0], tally)] if len(missing) == 1 else []
         if len(missing) > 1:
-            asked = await asyncio.gather(*(self._once(request, tally) for request in missing))
+            asked = await _all_of([self._once(request, tally) for request in missing])
         committed.update(future for _, future in asked)
         answers = iter(row for row, _ in asked)
         return [row if row is not None else next(answers) for row in held]
@@ -186,22 +188,42 @@ class Asker:
         return found
 
     async def _ask(self, request: Request, tally: Tally) -> tuple[Row, Committed]:
+        assert request.stage in self._stages, f"{request.stage} is asked of another engine"
         await self._writer.reserve()
         async with self._in_flight:
-            if self._refusal:
+            engine = await self._opened()
+            if engine is None or self._refusal:
                 self._writer.release()
                 raise _Stop
             started = time.monotonic()
-            reply = await self._reply(request)
+            reply = await self._reply(engine, request)
             seconds = time.monotonic() - started
         tally.add(reply)
         self._count(reply)
         row = ledger_row(request, reply, seconds)
         return row, await self._writer.put(row)
 
-    async def _reply(self, request: Request) -> ModelReply:
+    async def _opened(self) -> Engine | None:
+        """The engine, opened for the first request that is not in the ledger: a run that asks nothing loads no model.
+
+        None where it cannot be opened as configured.
+        """
+        if self._engine is not None:
+            return self._engine
+        async with self._opening:
+            if self._engine is None and self._refusal is None:
+                try:
+                    self._engine = await asyncio.to_thread(self._open_engine, self._config)
+                except ConfigError as error:
+                    self._refusal = error
+                    return None
+                await self._pool.opened.remote(self._me)
+                weakref.finalize(self, _close, self._engine, self._pool, self._me)
+        return self._engine
+
+    async def _reply(self, engine: Engine, request: Request) -> ModelReply:
         try:
-            return await reply_of(self._engine, request)
+            return await reply_of(engine, request)
         except EngineDead as error:
             await self._die(error)
             raise
@@ -209,7 +231,7 @@ class Asker:
     async def _die(self, error: EngineDead) -> None:
         """End the process: Ray starts an actor anew, which asks the rows of this one's batches again, only where it crashes."""
         await self._writer.flush()
-        await self._starts.died.remote(str(error))
+        await self._pool.died.remote(self._me, str(error))
         logging.getLogger(__name__).error("the engine is dead, its actor ends: %s", error)
         os._exit(1)
 
@@ -222,6 +244,23 @@ class Asker:
         if self._asked >= _ENOUGH and self._failed > self._config.max_failed_share * self._asked:
             text = f"{self._failed} of {self._asked} requests of an actor failed, the last with {reply.error}"
             self._refusal = self._refusal or TooManyFailures(text)
+
+
+def _close(engine: Engine, pool: "ray.actor.ActorHandle[Pool]", me: str) -> None:
+    """Close an engine, which a next pass waits for: when Ray Data drops the Asker behind its pass, or the process ends."""
+    try:
+        engine.close()
+    finally:
+        ray.get(pool.closed.remote(me), timeout=10)
+
+
+async def _all_of(asking: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """What each returns. Where one raises, the others end first: no reply may come behind the last commit."""
+    found = await asyncio.gather(*asking, return_exceptions=True)
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in found if not isinstance(each, BaseException)]
 
 
 async def reply_of(engine: Engine, request: Request) -> ModelReply:

@@ -26,6 +26,7 @@ class BlockWriter:
         self._talks = 0
         self._rows: list[Row] = []
         self._committed: Committed | None = None
+        self._committing = asyncio.Lock()
 
     def enter(self, talks: int) -> None:
         """So many talks begin; each says `leave` once."""
@@ -53,8 +54,17 @@ class BlockWriter:
             await self.flush()
         return committed
 
+    async def hurry(self) -> None:
+        """Commit what is gathered, and from now on each row as soon as it comes."""
+        self._block_rows = 1
+        await self.flush()
+
     async def flush(self) -> None:
-        """Commit what is gathered."""
+        """Commit what is gathered; what comes while a commit is on its way goes into the next one."""
+        async with self._committing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         rows, self._rows = self._rows, []
         committed, self._committed = self._committed, None
         if committed is None:

@@ -46,7 +46,8 @@ class Talk:
         except StopIteration as end:
             self.requests, self.result = [], end.value
         except Rejected as reason:
-            self.requests, self.result = [], reason
+            # Without its traceback, which would keep whoever drives the talk, and an engine with it, until the next collection.
+            self.requests, self.result = [], reason.with_traceback(None)
 
 
 def advance(talks: Iterable[Talk], look_up: LookUp) -> list[Talk]:
@@ -72,15 +73,21 @@ def advance(talks: Iterable[Talk], look_up: LookUp) -> list[Talk]:
     return waiting
 
 
-def look_up_in(*ledgers: Known, retry: str = "none") -> LookUp:
-    """Look-up in views of the ledger, the first that knows a request counting; with retry `failed` failures are not known."""
-    ledgers = tuple(known for known in ledgers if len(known))
+def look_up_in(*ledgers: Known, retry: str = "none", given: Sequence[Known] = ()) -> LookUp:
+    """Look-up in views of the ledger, the first that knows a request counting.
+
+    Args:
+        ledgers: the views.
+        retry: with `failed` failures are not known.
+        given: further views, in which failures are known: what another engine is asked.
+    """
+    views = [(known, "none") for known in given if len(known)] + [(known, retry) for known in ledgers if len(known)]
 
     def look_up(request_ids: list[str]) -> list[Row | None]:
         found: list[Row | None] = [None] * len(request_ids)
-        for known in ledgers:
+        for known, again in views:
             missing = [number for number, row in enumerate(found) if row is None]
-            mask = known.known([request_ids[number] for number in missing], retry=retry).tolist()
+            mask = known.known([request_ids[number] for number in missing], retry=again).tolist()
             places = [number for number, is_known in zip(missing, mask, strict=True) if is_known]
             rows = known.replies([request_ids[number] for number in places]).to_pylist()
             for number, row in zip(places, rows, strict=True):
@@ -90,14 +97,14 @@ def look_up_in(*ledgers: Known, retry: str = "none") -> LookUp:
     return look_up
 
 
-def replay(rows: Sequence[Row], converse: Converse, known: Known) -> list[Talk]:
+def replay(rows: Sequence[Row], converse: Converse, *known: Known) -> list[Talk]:
     """The ended talks of rows that were asked about before, in their order.
 
     Raises:
         KeyError: a request is not in the ledger: the rows are not those that were asked about.
     """
     talks = [Talk(row, converse) for row in rows]
-    for talk in advance(talks, look_up_in(known)):
+    for talk in advance(talks, look_up_in(*known)):
         raise KeyError(f"a request of {talk.requests[0].question_id} is not in the ledger")
     return talks
 

@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
-from pyarrow import fs
 from ray.data import Datasink
 from ray.data._internal.execution.interfaces import TaskContext
 from ray.data.block import Block, BlockAccessor
 from ray.data.datasource import WriteResult
+
+from conf.storage import file_system
 
 
 class ReplaceTable(Datasink[list[AddAction]]):  # type: ignore[misc]  # Ray ships no types
@@ -33,7 +34,7 @@ class ReplaceTable(Datasink[list[AddAction]]):  # type: ignore[misc]  # Ray ship
     def write(self, blocks: Iterable[Block], ctx: TaskContext) -> list[AddAction]:
         """Write each block that holds rows as one Parquet file; runs on a worker."""
         del ctx
-        system, root = fs.FileSystem.from_uri(self._uri)
+        system, root = file_system(self._uri, self._storage_options)
         system.create_dir(root, recursive=True)
         actions = []
         for block in blocks:

@@ -8,7 +8,8 @@ killed, and a mended parser asks nothing.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,17 +18,22 @@ import numpy as np
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, Dataset
+from ray.exceptions import RayActorError
 
 from conf.config import EngineConfig
-from medreason_ray.asker import REFUSALS, SUMS, Asker, OpenEngine, Starts
+from medreason_ray.asker import REFUSALS, SUMS, Asker, OpenEngine
 from medreason_ray.conversation import Converse
 from medreason_ray.engines.choice import open_engine as choose_engine
 from medreason_ray.engines.placement import resources
 from medreason_ray.ledger import Known, Ledger
+from medreason_ray.stopping import Pool, until_told
 
 # Batches that an actor works on at once, so that the next one's requests are in flight while the last of one come back:
 # with 64 in flight and replies after 0.1 to 1 s, 10,000 requests took 116 s batch by batch, 91 s so; 86 s is ideal.
 _CALLS = 4
+
+# Seconds that a pass waits for its engines to close; an actor killed from outside never says so.
+_CLOSING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +98,11 @@ def ask_missing(
     open_engine: OpenEngine = choose_engine,
     of_rows: int = 0,
     report: Report = silent,
+    given: Sequence[Known] = (),
 ) -> Asked:
     """Ask what the ledger does not know; a kill at any point costs an actor `commit_rows` replies and those in flight.
+
+    The engines are closed when it returns, for another pass or round opens others.
 
     Args:
         rows: carry all that `converse` needs.
@@ -105,16 +114,19 @@ def ask_missing(
         open_engine: makes the engine on each actor.
         of_rows: how many rows there are, for the time left.
         report: called with each batch that has ended.
+        given: replies of another engine that the conversations hang on; it is never asked for them.
 
     Raises:
         TooManyFailures: more than engine.max_failed_share of an actor's requests failed; engine.retry=failed asks those again.
         EngineGone: the engine died more often than engine.restarts allows.
         ConfigError: the engine cannot be opened as configured.
+        Stopped: SIGTERM came; what was in flight has ended and is in the ledger.
     """
     ledger.create()
     known = ledger.read(stages)
     needs = resources(engine)
     actors = _actors(engine, needs)
+    pool = ray.remote(num_cpus=0)(Pool).remote()
     counted = rows.map_batches(
         Asker,
         batch_size=batch_rows,
@@ -129,11 +141,16 @@ def ask_missing(
             "known": ray.put(known),
             "engine": engine,
             "open_engine": open_engine,
-            "starts": ray.remote(num_cpus=0)(Starts).remote(),
+            "pool": pool,
             "most_starts": actors + engine.restarts,
+            "given": [ray.put(each) for each in given],
         },
     )
-    progress = _watch(counted, of_rows, report)
+    try:
+        progress = until_told(lambda: _watch(counted, pool, of_rows, report), lambda: ray.get(pool.finish.remote()))
+    finally:
+        pool.over.remote()
+    _wait_closed(pool)
     # Counted in the ledger, as an actor that dies takes its own counts with it; by id, as a compaction moves old rows.
     since = ledger.read(stages, skip=known.files())
     asked = len(np.setdiff1d(since.ids, known.ids[~known.failed] if engine.retry == "failed" else known.ids))
@@ -162,8 +179,10 @@ class _Sums:
         return Progress(**sums, of_rows=of_rows, seconds=seconds, errors=dict(self.errors))
 
 
-def _watch(counted: Dataset, of_rows: int, report: Report) -> Progress:
+def _watch(counted: Dataset, pool: "ray.actor.ActorHandle[Pool]", of_rows: int, report: Report) -> Progress:
     """The counts of all batches, told as they come.
+
+    When an actor has given up, the others end what they have in flight; until then batches are taken of which nothing is asked.
 
     Raises:
         TooManyFailures: an actor has given up.
@@ -171,17 +190,37 @@ def _watch(counted: Dataset, of_rows: int, report: Report) -> Progress:
         ConfigError: the engine cannot be opened as configured.
     """
     sums = _Sums()
+    finishing: list[ray.ObjectRef[None]] = []
     for batch in counted.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
         sums.add(batch)
-        if sums.refusal:
-            kind, why = sums.refusal
-            raise REFUSALS[kind](f"{why}; the replies that came are kept" if kind != "ConfigError" else why)
-        report(sums.progress(of_rows))
+        if not sums.refusal:
+            report(sums.progress(of_rows))
+            continue
+        finishing = finishing or [pool.finish.remote()]
+        if ray.wait(finishing, timeout=0)[0]:
+            break
+    if sums.refusal:
+        kind, why = sums.refusal
+        raise REFUSALS[kind](f"{why}; the replies that came are kept" if kind != "ConfigError" else why)
     return sums.progress(of_rows)
 
 
+def _wait_closed(pool: "ray.actor.ActorHandle[Pool]") -> None:
+    """Until no engine of the pass is open, so that two models are never in memory at once."""
+    deadline = time.monotonic() + _CLOSING_S
+    # A pool that is gone has no more to say: the pass has ended, and all of it is in the ledger.
+    with suppress(RayActorError):
+        while ray.get(pool.open.remote()) > 0 and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
 def _actors(engine: EngineConfig, needs: Mapping[str, Any]) -> int:
-    """Actors that the cluster has room for, one CPU left to those who read: with none left both wait for ever."""
+    """Actors that the cluster has room for, one CPU left to those who read: with none left both wait for ever.
+
+    Where GPU nodes start on demand there is room for all: those that wait are what the cluster starts nodes for.
+    """
+    if needs.get("num_gpus") and engine.vllm.gpu_wait_s:
+        return engine.actors
     there = ray.cluster_resources()
     room = [engine.actors, (int(there.get("CPU", 1)) - 1) // max(needs.get("num_cpus", 1), 1)]
     if needs.get("num_gpus"):

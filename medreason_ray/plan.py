@@ -6,7 +6,7 @@ counts like one asked now, and a reply to an older prompt does not.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -39,13 +39,13 @@ def only(cases: Dataset, question_ids: list[str]) -> Dataset:
     return cases.map_batches(keep, batch_format="pyarrow", zero_copy_batch=True).materialize()
 
 
-def used(probe: Dataset, converse: Converse, known: Known) -> Used:
-    """What each case of the probe, which has been asked, used."""
-    talks = replay(probe.take_all(), partial(_metered, converse=converse), known)
+def used(probe: Dataset, converse: Converse, known: Sequence[Known], stages: Collection[str]) -> Used:
+    """What each case of the probe, which has been asked, used of the engine that is asked some stages."""
+    talks = replay(probe.take_all(), partial(_metered, converse=converse, stages=stages), *known)
     return np.array([talk.result for talk in talks]).reshape(-1, len(USED))
 
 
-def _metered(row: Row, converse: Converse) -> Conversation:
+def _metered(row: Row, converse: Converse, stages: Collection[str]) -> Conversation:
     """The conversation, with what it used for its result."""
     talk = converse(row)
     total = np.zeros(len(USED))
@@ -56,21 +56,22 @@ def _metered(row: Row, converse: Converse) -> Conversation:
         except (StopIteration, Rejected):
             return total
         replies = yield requests
-        for reply in replies:
+        for reply in (each for each in replies if each["stage"] in stages):
             tokens = reply["tokens_in"] or 0, reply["tokens_out"] or 0
             total += (1, *tokens, reply["seconds"] or 0, reply["error"] is not None)
 
 
-def count_open(cases: Dataset, converse: Converse, known: Known, *, retry: str, batch_rows: int) -> int:
-    """How many cases wait for a reply that the ledger does not hold."""
+def count_open(cases: Dataset, converse: Converse, known: Sequence[Known], *, retry: str, batch_rows: int) -> int:
+    """How many cases wait for a reply that the ledger does not hold; the last of `known` is the engine's, the others given."""
 
-    def count(batch: pa.Table, held: "ray.ObjectRef[Known]") -> pa.Table:
+    def count(batch: pa.Table, held: "list[ray.ObjectRef[Known]]") -> pa.Table:
+        *given, own = ray.get(held)
         talks = [Talk(row, converse) for row in batch.to_pylist()]
-        return pa.table({"open": [len(advance(talks, look_up_in(ray.get(held), retry=retry)))]})
+        return pa.table({"open": [len(advance(talks, look_up_in(own, retry=retry, given=given)))]})
 
     counted = cases.map_batches(
         count,
-        fn_kwargs={"held": ray.put(known)},
+        fn_kwargs={"held": [ray.put(each) for each in known]},
         batch_size=batch_rows,
         batch_format="pyarrow",
         zero_copy_batch=True,

@@ -44,6 +44,12 @@ class Prompt:
         parts[1::2] = [str(slots[name]) for name in names]
         return "".join(parts)
 
+    def with_double_braces(self) -> str:
+        """The text with each slot as `{{name}}`, which is how MLflow's registry writes a variable."""
+        parts = list(self._parts)
+        parts[1::2] = ["{{" + name + "}}" for name in parts[1::2]]
+        return "".join(parts)
+
 
 def one_line(text: str) -> str:
     """Text from data on one line, so that it cannot begin a line of the prompt."""

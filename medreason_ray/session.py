@@ -2,7 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import ray
@@ -38,14 +40,30 @@ def start_ray(config: RayConfig) -> None:
     # Ray Data's progress bars and per-operator logs drown the job's own lines.
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     common = {"log_to_driver": False, "logging_level": logging.ERROR, "ignore_reinit_error": True}
-    if not address:
-        ray.init(num_cpus=config.num_cpus, include_dashboard=False, **common)
-    else:
-        try:
-            ray.init(address=address, **common)
-        except ConnectionError as error:
-            raise ConfigError(f"ray.address '{address}': nothing answers there; {error}") from error
+    with _own_sigterm():
+        if not address:
+            ray.init(num_cpus=config.num_cpus, include_dashboard=False, **common)
+        else:
+            try:
+                ray.init(address=address, **common)
+            except ConnectionError as error:
+                raise ConfigError(f"ray.address '{address}': nothing answers there; {error}") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+
+
+def cluster_resources() -> Mapping[str, float]:
+    """What the connected cluster has in all, by kind (CPU, GPU)."""
+    there: Mapping[str, float] = ray.cluster_resources()
+    return there
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """ray.init replaces the handler of SIGTERM by one that exits with code 15 or 1 and leaves what is in flight; ours stays."""
+    ours = signal.getsignal(signal.SIGTERM)
+    yield
+    if ours is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ours)

@@ -19,7 +19,9 @@ from conf.lake import Lake, user_metadata
 from conf.outcome import Outcome, Reason, StageReport, check_row_law, unchanged
 from conf.tables import REJECTS, TABLES
 from medreason_ray.delta_sink import ReplaceTable
+from medreason_ray.on_spark import ray_on_spark
 from medreason_ray.session import start_ray
+from medreason_ray.shared_root import check_shared
 
 
 class RayStore:
@@ -63,11 +65,12 @@ class RayStore:
         inputs = {name: self._lake.report(name) for name in step.reads}
         if self._lake.is_current(step, wanted):
             return unchanged(step, wanted, inputs, {name: self._lake.report(name) for name in step.writes})
-        driving, *others = step.reads
-        frames: dict[str, Any] = {driving: self.read(driving, reader=step.name)}
-        frames |= {name: self.read_arrow(name, reader=step.name) for name in others}
-        outcome = stage(**frames, **arguments)
-        return self._replace(step, wanted, outcome, inputs, started)
+        with ray_on_spark(self._config.ray.on_spark):
+            driving, *others = step.reads
+            frames: dict[str, Any] = {driving: self.read(driving, reader=step.name)}
+            frames |= {name: self.read_arrow(name, reader=step.name) for name in others}
+            outcome = stage(**frames, **arguments)
+            return self._replace(step, wanted, outcome, inputs, started)
 
     def _replace(
         self, step: Step, wanted: str, outcome: Outcome, inputs: Mapping[str, Any], started: float
@@ -123,6 +126,7 @@ class RayStore:
     def _join(self) -> None:
         if not ray.is_initialized():
             start_ray(self._config.ray)
+        check_shared(self._lake.root)
 
 
 def arrow_table(table: DeltaTable, schema: pa.Schema, where: str = "true") -> pa.Table:

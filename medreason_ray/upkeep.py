@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, WriterProperties
 from pyarrow import fs
 
+from conf.storage import file_system
+
 WEEK_HOURS = 168
 """Delta's own retention; below it a reader that runs since may lose files."""
 
@@ -53,20 +55,20 @@ def tidy(uri: str, hours: int, storage_options: Mapping[str, str] | None = None)
     """
     options = dict(storage_options) if storage_options else None
     table = DeltaTable(uri, storage_options=options)
-    before = _size(table, uri)
+    before = _size(table, uri, options)
     commit = CommitProperties(max_commit_retries=_COMMIT_RETRIES)
     writer = WriterProperties(max_row_group_size=_ROW_GROUP, compression="SNAPPY")
     table.optimize.compact(writer_properties=writer, commit_properties=commit)
     limits = {"enforce_retention_duration": False, "full": hours >= WEEK_HOURS}
     # Asked first, as VACUUM commits twice even where it removes nothing; it names what it removed before, too.
-    if set(_stored(uri)).intersection(table.vacuum(hours, dry_run=True, **limits)):
+    if set(_stored(uri, options)).intersection(table.vacuum(hours, dry_run=True, **limits)):
         table.vacuum(hours, dry_run=False, commit_properties=commit, **limits)
-    return Kept(before=before, after=_size(table, uri))
+    return Kept(before=before, after=_size(table, uri, options))
 
 
-def _size(table: DeltaTable, uri: str) -> Size:
+def _size(table: DeltaTable, uri: str, options: dict[str, str] | None) -> Size:
     sizes = pa.table(table.get_add_actions(flatten=True))["size_bytes"]
-    stored = _stored(uri)
+    stored = _stored(uri, options)
     return Size(
         files=len(sizes),
         bytes=pc.sum(sizes).as_py() or 0,
@@ -75,8 +77,8 @@ def _size(table: DeltaTable, uri: str) -> Size:
     )
 
 
-def _stored(uri: str) -> dict[str, int]:
+def _stored(uri: str, options: dict[str, str] | None) -> dict[str, int]:
     """Bytes of each data file that lies there."""
-    system, root = fs.FileSystem.from_uri(uri)
+    system, root = file_system(uri, options)
     found = system.get_file_info(fs.FileSelector(root))
     return {each.base_name: each.size for each in found if each.base_name.endswith(".parquet")}

@@ -1,165 +1,159 @@
-"""questions, cases, chains, verdicts, edges -> checks, release: every cited edge looked up, what holds is released.
+"""questions, screened, cases, chains, verdicts, checks, links, nodes, edges -> release, preference_pairs: what holds.
 
-A step that claims `kg` support is grounded when every edge it cites stands in `edges` as claimed (id, ends, relation)
-and on a path of this question's own case. A chain with one ungrounded step, or without any citation, is not released. A
-path is not yet evidence: that the edges exist is all that is checked here.
-
-Of several chains of a question the best is released: one that was answered right blind before one that was not asked, before
-one that was answered wrong; then the better grounded; then the first. Where all that were asked were answered wrong, none is.
+Spark brings together all that is known of a question; what becomes of it is decided in plain Python, a question at a time
+(kg_spark.release), so that every rule of it is tried without Spark.
 
 Source: MedReason (arXiv:2504.00993) drops what is answered wrong blind.
 """
 
-from pyspark.sql import Column, DataFrame, Window
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from conf.outcome import Outcome, Reason
-from conf.tables import RELEASE
-from kg_spark import columns
+from conf.config import ReleaseConfig
+from conf.outcome import Outcome
+from conf.tables import PREFERENCE_PAIRS, RELEASE
+from kg_spark.columns import content_digest, struct_type
+from kg_spark.first_rows import first_rows
+from kg_spark.release.mutant_pairs import mutant_pairs
+from kg_spark.release.settle import settle
+from kg_spark.verification.gather import EDGE, edges_between, gather
 
-_UNKNOWN = "unknown"
+_SETTLED = pa.schema(
+    [
+        pa.field("question_id", pa.string()),
+        pa.field("release", pa.struct(list(RELEASE.schema))),
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        pa.field("pairs", pa.list_(pa.struct(list(PREFERENCE_PAIRS.schema)))),
+    ]
+)
+_ASKED = (
+    "question_id", "dataset", "id_in_dataset", "question", "options", "answer_key", "answer", "licence", "is_test_set",
+)  # fmt: skip
+_ROWS_AT_ONCE = 256  # of some 20 kB, as Python objects ten times that
+_NO_IDS = "array<string>"
+_EDGE = (*EDGE, "display_relation", "predicate")
 
 
-def run(questions: DataFrame, cases: DataFrame, chains: DataFrame, verdicts: DataFrame, edges: DataFrame) -> Outcome:
-    """Check every chain and release the sound ones.
+def run(
+    questions: DataFrame,
+    screened: DataFrame,
+    cases: DataFrame,
+    chains: DataFrame,
+    verdicts: DataFrame,
+    checks: DataFrame,
+    links: DataFrame,
+    nodes: DataFrame,
+    edges: DataFrame,
+    *,
+    config: ReleaseConfig,
+    taken: str = "",
+) -> Outcome:
+    """Release the sound chains, one a question.
 
     Args:
         questions: the table.
+        screened: the table.
         cases: the table.
         chains: the table; its questions are the units.
         verdicts: the table.
+        checks: the table.
+        links: the table; like nodes for mutants alone.
+        nodes: the table.
         edges: the table.
+        config: release.
+        taken: cases that chains were asked for; kept in the commit for the next round (conf.rounds).
     """
-    cited = _cited(chains, cases, edges).persist()
-    checks = _checks(chains, cited).persist()
-    judged = _best(chains, checks, verdicts).persist()
-    reason = (
-        F.when(F.expr("grounded is null"), Reason.NO_CITATION.name)
-        .when(F.expr("grounded < 1"), Reason.UNGROUNDED.name)
-        .when(F.expr("agrees <=> false"), Reason.WRONG_BLIND.name)
-    )
-    sound = judged.where(reason.isNull())
-    release = columns.conform(_rows(sound, questions, cases, verdicts, cited), RELEASE).persist()
-    lost = judged.where(reason.isNotNull()).select(
-        F.lit("question").alias("entity"),
-        F.col("question_id").alias("key"),
-        reason.alias("reason"),
-        F.concat_ws(" ", F.array("chain_id"), "bad_edges").alias("detail"),
+    asked = _asked(questions, screened, cases)
+    asked = asked.join(_chains(chains, cases, verdicts, checks, edges), "question_id")
+    persuaded = verdicts.where("arm = 'foil'").groupBy("question_id").agg(F.max("persuaded").alias("foil_persuaded"))
+    asked = asked.join(persuaded, "question_id", "left")
+    settled = asked.mapInArrow(_settler(config), struct_type(_SETTLED)).persist()
+    first = first_rows(settled.where("release is not null"), config.target_rows, taken)
+    release = first.rows.select("release.*").persist()
+    pairs = first.rows.select(F.inline("pairs"))
+    if config.mutant_pairs:
+        shown = release.where("question is not null").select("chain_id")
+        chosen = chains.join(shown, "chain_id", "left_semi")
+        known = edges_between(chosen, cases, edges, _EDGE)
+        gathered = gather(chosen, cases, questions, links, nodes, known=known, more=("reasoning",))
+        pairs = pairs.unionByName(gathered.mapInArrow(_mutants(config), struct_type(PREFERENCE_PAIRS.schema)))
+    lost = settled.where("reason is not null").select(
+        F.lit("question").alias("entity"), F.col("question_id").alias("key"), "reason", "detail"
     )
     return Outcome(
-        tables={"checks": checks, "release": release},
+        tables={"release": release, "preference_pairs": pairs},
         units_in=chains.select("question_id").distinct().count(),
-        rejects=lost,
-        facts={"release_digest": columns.content_digest(release, RELEASE.stable_columns)},
+        rejects=lost.unionByName(first.rejects),
+        facts={"release_digest": content_digest(release, RELEASE.stable_columns), **first.facts},
     )
 
 
-def _best(chains: DataFrame, checks: DataFrame, verdicts: DataFrame) -> DataFrame:
-    """One chain a question with its checks and `agrees`, the verdict of the arm `chain` (null: not judged)."""
-    blind = verdicts.where("arm = 'chain'").select("chain_id", "agrees")
-    order = Window.partitionBy("question_id").orderBy(
-        F.expr("case when agrees then 0 when agrees is null then 1 else 2 end"),
-        F.desc_nulls_last("grounded"),
-        "sample",
-        "chain_id",
-    )
-    found = chains.where("arm = 'answer'").join(checks, "chain_id").join(blind, "chain_id", "left")
-    return found.withColumn("place", F.row_number().over(order)).where("place = 1")
+def _settler(config: ReleaseConfig) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def settled(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
+                rows = [settle(_whole(row), config) for row in batch.slice(start, _ROWS_AT_ONCE).to_pylist()]
+                yield pa.RecordBatch.from_pylist(rows, schema=_SETTLED)
+
+    return settled
 
 
-def _cited(chains: DataFrame, cases: DataFrame, edges: DataFrame) -> DataFrame:
-    """chain_id, question_id, step, edge_id, path_id, holds, and the edge's sources and licence: one row a citation."""
-    steps = chains.select("chain_id", "question_id", F.posexplode("steps").alias("step", "said")).where(
-        "said.support = 'kg'"
+def _mutants(config: ReleaseConfig) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def paired(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
+                rows = batch.slice(start, _ROWS_AT_ONCE).to_pylist()
+                pairs = [pair for row in rows for pair in mutant_pairs(row, config)]
+                yield pa.RecordBatch.from_pylist(pairs, schema=PREFERENCE_PAIRS.schema)
+
+    return paired
+
+
+def _whole(row: dict[str, object]) -> dict[str, object]:
+    """The row with an empty list where a join found nothing."""
+    return row | {name: row[name] or [] for name in ("flags", "options")}
+
+
+def _asked(questions: DataFrame, screened: DataFrame, cases: DataFrame) -> DataFrame:
+    """What is known of a question apart from its chains."""
+    return (
+        questions.select(*_ASKED)
+        .join(screened.select("question_id", "answer_coverage"), "question_id")
+        .join(cases.select("question_id", "flags", "answer_margin", "kg_version"), "question_id")
     )
-    claims = steps.select("chain_id", "question_id", "step", F.explode("said.edges").alias("claim"))
-    claims = claims.select("chain_id", "question_id", "step", "claim.*")
-    in_case = cases.select("question_id", "edges", F.explode(F.flatten("pairs.paths")).alias("path"))
-    step = F.explode(F.flatten("path.steps")).alias("number")
-    shown = in_case.select("question_id", "edges", F.col("path.path_id").alias("path_id"), step)
-    shown = shown.select("question_id", "path_id", F.col("edges")[F.col("number")]["edge_id"].alias("edge_id"))
-    shown = shown.distinct().withColumn("in_case", F.lit(True))
-    real = edges.select(
-        "edge_id", F.col("src").alias("r_src"), F.col("relation").alias("r_relation"), F.col("dst").alias("r_dst"),
-        "sources", "licence",
+
+
+def _chains(chains: DataFrame, cases: DataFrame, verdicts: DataFrame, checks: DataFrame, edges: DataFrame) -> DataFrame:
+    """question_id, chains: each chain towards the answer with its checks, verdicts and the edges that it shows."""
+    arms = verdicts.groupBy("chain_id").agg(
+        *[F.max(F.when(F.col("arm") == arm, F.col("agrees"))).alias(arm) for arm in ("closed_book", "chain", "masked")],
+        *[F.max(F.when(F.col("arm") == "chain", F.col(name))).alias(name) for name in ("judge_model", "same_model")],
+    )
+    shown = cases.select("question_id", F.flatten("pairs.paths").alias("paths"), F.col("edges").alias("shown"))
+    own = chains.where("arm = 'answer'").join(shown, "question_id", "left")
+    own = own.withColumn("walked", _evidence()).drop("paths", "shown").withColumn("cited", _cited()).persist()
+    known = own.join(checks.drop("question_id", "arm"), "chain_id").join(arms, "chain_id", "left")
+    known = known.join(_terms(own, edges), "chain_id", "left")
+    chain = F.struct(
+        "chain_id", "sample", "reasoning", "model", "prompt_hash", "kg_version",
+        F.size("steps").alias("steps"),
+        _quotes().alias("quotes"),
+        F.col("walked").alias("evidence"),
+        "cited_share", "background_share", "grounded", "bad_edges",
+        F.coalesce("flags", F.array().cast(_NO_IDS)).alias("flags"),
+        "findings", "closed_book", "chain", "masked", "judge_model", "same_model",
+        F.coalesce("edges", F.array().cast("array<struct<edge_id:string,sources:array<string>,licence:string>>")).alias("edges"),
     )  # fmt: skip
-    joined = claims.join(real, "edge_id", "left").join(shown, ["question_id", "path_id", "edge_id"], "left")
-    same = (
-        (F.col("src") == F.col("r_src")) & (F.col("relation") == F.col("r_relation")) & (F.col("dst") == F.col("r_dst"))
-    )
-    holds = F.coalesce(same & F.col("in_case"), F.lit(False))
-    return joined.withColumn("holds", holds)
-
-
-def _checks(chains: DataFrame, cited: DataFrame) -> DataFrame:
-    """The row of `checks` of every chain."""
-    supports = F.col("steps.support")
-    total = F.size("steps")
-    shares = chains.select(
-        "chain_id",
-        (_count(supports, "kg") / total).alias("cited_share"),
-        (_count(supports, "background") / total).alias("background_share"),
-        _count(supports, "kg").alias("kg_steps"),
-    )
-    by_step = cited.groupBy("chain_id", "step").agg(F.min("holds").alias("holds"))
-    sound = by_step.groupBy("chain_id").agg(F.count_if("holds").alias("sound_steps"))
-    bad = cited.where("not holds").groupBy("chain_id").agg(F.array_sort(F.collect_set("edge_id")).alias("bad_edges"))
-    joined = shares.join(sound, "chain_id", "left").join(bad, "chain_id", "left")
-    return joined.select(
-        "chain_id",
-        "cited_share",
-        "background_share",
-        F.when(F.col("kg_steps") > 0, F.coalesce("sound_steps", F.lit(0)) / F.col("kg_steps")).alias("grounded"),
-        F.coalesce("bad_edges", F.array().cast("array<string>")).alias("bad_edges"),
-    )
-
-
-def _count(supports: Column, kind: str) -> Column:
-    return F.size(F.filter(supports, lambda support: support == kind))
-
-
-def _rows(sound: DataFrame, questions: DataFrame, cases: DataFrame, verdicts: DataFrame, cited: DataFrame) -> DataFrame:
-    """The columns of `release`."""
-    asked = questions.select(
-        F.col("question_id"),
-        F.col("dataset").alias("dataset_name"),
-        "id_in_dataset",
-        "question",
-        "answer",
-        _printed("options").alias("options"),
-        F.col("licence").alias("question_licence"),
-    )
-    case = cases.select("question_id", "answer_margin", "pairs", F.col("edges").alias("shown"))
-    origin = cited.groupBy("chain_id").agg(
-        F.array_sort(F.array_distinct(F.flatten(F.collect_list("sources")))).alias("sources"),
-        F.collect_set(F.coalesce("licence", F.lit(_UNKNOWN))).alias("edge_licences"),
-    )
-    judge = verdicts.where("arm = 'chain'").select("chain_id", "judge_model")
-    joined = sound.join(asked, "question_id").join(case, "question_id").join(origin, "chain_id", "left")
-    joined = joined.join(judge, "chain_id", "left")
-    own = F.array(F.coalesce("question_licence", F.lit(_UNKNOWN)))
-    return joined.select(
-        *[F.col(name) for name in joined.columns if name not in {"evidence", "sources"}],
-        _evidence().alias("evidence"),
-        F.coalesce("sources", F.array().cast("array<string>")).alias("sources"),
-        F.array_sort(F.array_union(own, F.coalesce("edge_licences", F.array().cast("array<string>")))).alias(
-            "licences"
-        ),
-        F.lit("loose").alias("tier"),
-    )
-
-
-def _printed(name: str) -> Column:
-    """MedReason's options: a heading and a line an option; empty for an open question."""
-    lines = F.transform(name, lambda option: F.concat(option["key"], F.lit(". "), option["text"]))
-    return F.when(F.size(name) == 0, F.lit("")).otherwise(
-        F.concat(F.lit("Answer Choices:\n"), F.array_join(lines, "\n"))
-    )
+    return known.groupBy("question_id").agg(F.collect_list(chain).alias("chains"))
 
 
 def _evidence() -> Column:
     """The cited paths as text, with the edge ids of each step, in the order in which the case shows them."""
-    paths = F.filter(F.flatten("pairs.paths"), lambda path: F.array_contains(F.col("evidence"), path["path_id"]))
+    paths = F.filter("paths", lambda path: F.array_contains(F.col("evidence"), path["path_id"]))
     listed = F.transform(
         paths,
         lambda path: F.struct(
@@ -170,3 +164,31 @@ def _evidence() -> Column:
         ),
     )
     return F.array_distinct(listed)
+
+
+def _cited() -> Column:
+    """Ids of the edges that the chain cites, or shows on its paths: all of them are given away with it."""
+    claimed = F.flatten("steps.edges")["edge_id"]
+    walked = F.flatten(F.flatten("walked.edge_ids"))
+    return F.array_union(F.coalesce(claimed, F.array().cast(_NO_IDS)), F.coalesce(walked, F.array().cast(_NO_IDS)))
+
+
+def _quotes() -> Column:
+    """Where the steps quote the question: step from 1, characters from 0."""
+    told = F.transform(
+        "steps",
+        lambda step, place: F.struct(
+            (place + 1).cast("int").alias("step"),
+            step["quote"]["start"].alias("start"),
+            step["quote"]["end"].alias("end"),
+        ),
+    )
+    return F.filter(told, lambda each: each["start"].isNotNull())
+
+
+def _terms(own: DataFrame, edges: DataFrame) -> DataFrame:
+    """chain_id, edges: id, sources and licence of each edge that the chain shows; nulls where the graph has no such edge."""
+    shown = own.select("chain_id", F.explode("cited").alias("edge_id"))
+    stated = shown.join(edges.select("edge_id", "sources", "licence"), "edge_id", "left")
+    edge = F.struct("edge_id", "sources", "licence")
+    return stated.groupBy("chain_id").agg(F.array_sort(F.collect_list(edge)).alias("edges"))

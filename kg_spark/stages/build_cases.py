@@ -14,6 +14,7 @@ from kg_spark.columns import struct_type
 from kg_spark.stages.find_paths import NEGATIVE
 
 _PAIR = ("side", "option_key", "source", "target")
+_NAME_CHARS = 100  # a longer synonym is a formula that no chain writes out; a node may have hundreds
 
 
 def run(
@@ -31,7 +32,7 @@ def run(
     Args:
         screened: the table; its questions are the units.
         questions: the table.
-        links: the table; what it says is absent or a relative's is told beside the paths.
+        links: the table; what it says is absent or a relative's is told beside the paths, the answer's names for masking.
         paths: the table.
         nodes: the table, for names.
         edges: the table, for phrases.
@@ -44,8 +45,9 @@ def run(
     with_paths = (
         asked.join(pairs, "question_id").join(_edges(numbered), "question_id").join(_best(paths), "question_id")
     )
-    with_paths = with_paths.join(_negatives(links, nodes), "question_id", "left").withColumn(
-        "negatives", F.coalesce("negatives", F.array().cast(struct_type(CASES.schema)["negatives"].dataType))
+    with_paths = with_paths.join(_negatives(links, nodes), "question_id", "left")
+    with_paths = with_paths.join(_answer_names(links, nodes), "question_id", "left").withColumns(
+        {name: _filled(name) for name in ("negatives", "answer_names")}
     )
     open_question = F.size("options") == 0
     own_best = F.col("best_answer")
@@ -73,6 +75,21 @@ def _negatives(links: DataFrame, nodes: DataFrame) -> DataFrame:
     return named.groupBy("question_id").agg(
         F.array_sort(F.collect_set(F.struct("name", "assertion"))).alias("negatives")
     )
+
+
+def _answer_names(links: DataFrame, nodes: DataFrame) -> DataFrame:
+    """question_id, answer_names: all names of the nodes that the answer is linked to, sorted; what a reader may not see."""
+    bears = F.filter(
+        F.coalesce("synonyms", F.array().cast("array<string>")), lambda name: F.length(name) <= _NAME_CHARS
+    )
+    named = nodes.select("node_id", F.explode(F.array_union(F.array("name"), bears)).alias("name"))
+    of_answer = links.where(F.col("side") == "answer").select("question_id", "node_id").join(named, "node_id")
+    return of_answer.groupBy("question_id").agg(F.array_sort(F.collect_set("name")).alias("answer_names"))
+
+
+def _filled(name: str) -> Column:
+    """A list of the case, empty where there is nothing to list."""
+    return F.coalesce(name, F.array().cast(struct_type(CASES.schema)[name].dataType))
 
 
 def _best(paths: DataFrame) -> DataFrame:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from conf.config import QuestionFileConfig, QuestionsConfig
 from conf.identity import question_id
-from conf.licences import dataset_licence
+from conf.licences import dataset_licence, is_test_set
 from conf.outcome import ConfigError, ContractError, Outcome, Reason, Rejected
 from conf.tables import QUESTIONS
 from kg_spark.columns import struct_type
@@ -88,15 +88,17 @@ def _parse(raw: RawQuestions) -> DataFrame:
 
 
 def _parser(file: QuestionFileConfig) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    terms = dataset_licence(file.dataset, file.split or None)
+    told = {
+        "licence": dataset_licence(file.dataset, file.split or None).spdx,
+        "is_test_set": is_test_set(file.dataset, file.split or None, file.format),
+    }
 
     def parse(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             rows = [
-                _row(file, number, line) for number, line in zip(*[c.to_pylist() for c in batch.columns], strict=True)
+                _row(file, number, line) | told
+                for number, line in zip(*[c.to_pylist() for c in batch.columns], strict=True)
             ]
-            for row in rows:
-                row |= {"licence": terms.spdx, "is_test_set": terms.benchmark}
             yield pa.RecordBatch.from_pylist(rows, schema=_PARSED)
 
     return parse

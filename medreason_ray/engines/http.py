@@ -62,6 +62,9 @@ class HttpEngine:
         """
         return await self._retry(again, self._try, request)
 
+    def close(self) -> None:
+        """It holds nothing but connections, which end with the process."""
+
     async def _try(self, request: Request) -> ModelReply:
         # A try that fails keeps what it took: endpoints count it too.
         tokens = TokenCounter().count(request.prompt) + request.max_tokens + self._config.thinking_tokens

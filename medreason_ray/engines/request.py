@@ -30,6 +30,10 @@ class Model:
     max_model_len: int = 0
     """Tokens of a prompt and its reply together; 0: any number."""
 
+    def is_same_as(self, other: "Model") -> bool:
+        """Whether both are one model, whichever engine runs it."""
+        return self.label.partition("/")[2] == other.label.partition("/")[2]
+
     def fits(self, prompt: str, max_tokens: int) -> bool:
         """Whether the model can read the prompt and still answer at full length."""
         room = self.max_model_len - max_tokens - CHAT_TOKENS
@@ -172,4 +176,8 @@ class Engine(Protocol):
             EngineDead: it can answer nothing more.
             Exception: any other is a failed request, kept in the ledger with its class and text.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds: the memory of a model."""
         ...

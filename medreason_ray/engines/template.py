@@ -12,3 +12,6 @@ class TemplateEngine:
     async def ask(self, request: Request) -> ModelReply:
         """The rule's reply."""
         return ModelReply(reply=request.shown.by_rule(), finish_reason="stop")
+
+    def close(self) -> None:
+        """It holds nothing."""

@@ -21,7 +21,7 @@ from conf.config import EmbeddingConfig
 from conf.fingerprint import folder_digest
 from conf.identity import name_key
 from conf.outcome import ConfigError
-from medreason_ray.linking.nearest import Vectors
+from medreason_ray.linking.arrays import Vectors
 
 Rarity = NDArray[np.int64]
 _U64 = NDArray[np.uint64]

@@ -125,7 +125,7 @@ class Linker:
             named = self._of_option(text, alone=not read)
             return self._apart([*named, *read]) if read else (named, 0)
         measured = numbers.measured(text)
-        named = [_mention(each) for each in self._named(text) if not _overlaps(each.start, each.end, measured)]
+        named = [_mention(each) for each in self.spans(text) if not _overlaps(each.start, each.end, measured)]
         unmeasured = [each for each in read if not _overlaps(each.start, each.end, measured)]
         kept, overlapped = self._apart([*named, *unmeasured]) if unmeasured else (named, 0)
         found = sorted([*map(_mention, self._findings(text)), *kept], key=_start)
@@ -182,7 +182,7 @@ class Linker:
             text: of the option.
             alone: no model has named anything in it; only then an undecided whole is better than nothing.
         """
-        named = [_mention(span) for span in self._named(text)]
+        named = [_mention(span) for span in self.spans(text)]
         near = self._near.get((text.strip(), None), [])
         if not near:
             return named
@@ -220,7 +220,7 @@ class Linker:
             typo=near.typo,
         )
 
-    def _named(self, text: str) -> list[Span]:
+    def spans(self, text: str) -> list[Span]:
         """The names in a text that the dictionary is to find; one that is merely measured or examined names nothing."""
         if self._config.extractor == MODEL:
             return []

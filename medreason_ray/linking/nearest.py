@@ -17,12 +17,10 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+
+from medreason_ray.linking.arrays import Rows, Scores, Vectors
 
 F = TypeVar("F", bound=Callable[..., Any])
-Vectors = NDArray[np.float32]
-Rows = NDArray[np.int64]
-Scores = NDArray[np.float64]
 
 _BLOCK = 512
 _WIDTH = 2048  # nodes a product: 512 x 2048 float32 stay in the cache until they are scanned

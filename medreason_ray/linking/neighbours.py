@@ -20,8 +20,8 @@ from rapidfuzz.process import cpdist
 
 from conf.config import EmbeddingConfig
 from conf.identity import name_key
+from medreason_ray.linking.arrays import Rows, Scores, Vectors
 from medreason_ray.linking.encoders import Encoder, Rarity, open_encoder
-from medreason_ray.linking.nearest import Rows, Scores, Vectors, nearest
 from medreason_ray.linking.typos import is_typo, words
 
 METHOD = "embedding"
@@ -111,6 +111,9 @@ class Neighbours:
 
     def _near(self, names: list[str], within: slice) -> list[list[Neighbour]]:
         """The candidates of each name among one run of nodes."""
+        # Here, for numba takes 1.6 s and 100 MB, which each process that only parses replies would pay too.
+        from medreason_ray.linking.nearest import nearest
+
         pool = max(self._config.pool, self._config.top_k)
         rows, cosines = nearest(self._encoder(names), self._vectors[within], pool, floor=-1.0)
         rows[rows >= 0] += within.start

@@ -19,8 +19,8 @@ from conf.config import EmbeddingConfig
 from conf.lake import Lake
 from conf.tables import NODE_VECTORS
 from medreason_ray.ledger import Ledger
+from medreason_ray.linking.arrays import Vectors
 from medreason_ray.linking.encoders import Encoder, Rarity, encoder_id, open_encoder, rarity_of
-from medreason_ray.linking.nearest import Vectors
 from medreason_ray.linking.neighbours import NodeVectors
 from medreason_ray.store import arrow_table
 

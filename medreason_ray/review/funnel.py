@@ -3,14 +3,14 @@
 Read with delta-rs alone, so that it can be asked for at any time, on any machine, without a JVM.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-import pyarrow as pa
-from deltalake import QueryBuilder
 
 from conf.lake import Lake
 from conf.outcome import ContractError
+from medreason_ray.review import arms
+from medreason_ray.review.sql import ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,44 @@ def funnel(lake: Lake) -> list[Section]:
         if all(lake.commit(name) is not None for name in tables):
             rows = ask(lake, tables, query)
             sections.append(Section(title=title, columns=columns, rows=tuple(rows)))
-    return sections
+    return [*sections, *_contamination(lake)]
+
+
+def _contamination(lake: Lake) -> Iterator[Section]:
+    """What screening found of benchmarks, by rule; the rule of any shared 8-gram beside it. None where none was compared."""
+    commit = lake.commit("screened")
+    told = commit.facts.get("contamination") if commit is not None else None
+    if told is not None:
+        rows = tuple(tuple(row) for row in json.loads(told))
+        yield Section(title="questions that repeat a benchmark", columns=("benchmark", "rule", "questions"), rows=rows)
+
+
+def arms_sections(lake: Lake) -> list[Section]:
+    """What the blind answers show, the questions being those with a chain; nothing where nobody was asked.
+
+    Apart from the funnel, whose rows are words and counts: of two runs those are set side by side, and shares never meet.
+    """
+    found = arms.measure(lake)
+    if not found.rates:
+        return []
+    rates = [
+        (each.title, each.hits, each.of, f"{each.share:.3f}", f"{each.low:.3f} to {each.high:.3f}")
+        for each in found.rates
+    ]
+    pairs = [(each.title, each.only_first, each.only_second, f"{each.p:.3g}") for each in found.pairs]
+    return [
+        Section(
+            title="what blind answers show, one chain a question",
+            columns=("measure", "questions", "of", "share", "95 % interval"),
+            rows=tuple(rates),
+        ),
+        Section(
+            title="the same questions by two arms (McNemar, exact)",
+            columns=("first and second", "first alone", "second alone", "p"),
+            rows=tuple(pairs),
+        ),
+        Section(title="what the filter is worth", columns=("finding",), rows=tuple((each,) for each in found.findings)),
+    ]
 
 
 def check_closed(lake: Lake) -> None:
@@ -117,30 +154,34 @@ def check_closed(lake: Lake) -> None:
         )
 
 
-def ask(lake: Lake, tables: Sequence[str], query: str) -> list[tuple[object, ...]]:
-    """Rows of a SQL query (DataFusion's) over tables of the lake."""
-    builder = QueryBuilder()
-    for name in tables:
-        table = lake.open(name)
-        assert table is not None, name
-        builder = builder.register(name, table)
-    found = pa.table(builder.execute(query).read_all())
-    return list(zip(*[column.to_pylist() for column in found.columns], strict=True)) if found.num_rows else []
-
-
 def _way(lake: Lake) -> list[tuple[object, ...]]:
     """Questions after each step."""
-    steps = (
-        ("read", "questions", "select count(*) from questions"),
-        ("of role work", "questions", "select count(*) from questions where role = 'work'"),
-        ("with a link in question and answer", "links", _LINKED),
-        ("screened", "screened", "select count(*) from screened"),
-        ("with a path to the answer", "cases", "select count(*) from cases"),
-        ("with a chain", "chains", "select count(distinct question_id) from chains"),
-        ("released", "release", "select count(*) from release"),
-    )
-    return [(title, *ask(lake, (table,), query)[0]) for title, table, query in steps if lake.commit(table) is not None]
+    return [
+        (title, *ask(lake, (table,), query)[0]) for _, title, table, query in _WAY if lake.commit(table) is not None
+    ]
+
+
+def numbers(lake: Lake) -> dict[str, float]:
+    """The way of the questions and why they were closed, as metrics: funnel/STEP, funnel/closed_REASON."""
+    found = {key: ask(lake, (table,), query)[0][0] for key, _, table, query in _WAY if lake.commit(table) is not None}
+    if lake.commit("rejects") is not None:
+        query = "select reason, count(*) n from rejects where entity = 'question' group by reason order by 1"
+        found |= {f"closed_{reason}": n for reason, n in ask(lake, ("rejects",), query)}
+    return {f"funnel/{name}": float(str(n)) for name, n in found.items()}
 
 
 _LINKED = """select count(*) from (select question_id from links where side in ('question', 'answer')
     group by question_id having count(distinct side) = 2)"""
+
+
+_WAY: tuple[tuple[str, str, str, str], ...] = (
+    ("read", "read", "questions", "select count(*) from questions"),
+    ("work", "of role work", "questions", "select count(*) from questions where role = 'work'"),
+    ("linked", "with a link in question and answer", "links", _LINKED),
+    ("screened", "screened", "screened", "select count(*) from screened"),
+    ("with_path", "with a path to the answer", "cases", "select count(*) from cases"),
+    ("with_chain", "with a chain", "chains", "select count(distinct question_id) from chains"),
+    ("released", "released", "release", "select count(*) from release"),
+    ("released_strict", "released, and strict", "release", "select count(*) from release where tier = 'strict'"),
+)
+"""Name of the metric, title, table, query."""

@@ -1,5 +1,7 @@
 """question, chain -> the answer that someone gives who was not told it: alone, or with the chain less its conclusion.
 
+Of the chain the names of the answer may be masked, too: its paths end at the answer, so it nearly says it.
+
 Options are shown in an order of their own for each question, the same for all its requests, so that no key gives the answer
 away and the requests of a question begin alike.
 
@@ -8,7 +10,7 @@ Source: MedReason (arXiv:2504.00993) gives a model the text before "Conclusion:"
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,6 +22,7 @@ from conf.outcome import Reason, Rejected
 from medreason_ray.engines.request import Model, Request
 from medreason_ray.prompt import Prompt, one_line, quoted
 from medreason_ray.reply import TOKENS_A_CHAR, form, read, text
+from medreason_ray.stages.mask_answer import masked
 
 Row = dict[str, Any]
 
@@ -58,8 +61,15 @@ def schema(options: int) -> str:
     return json.dumps(form(answer=answer))
 
 
-def request(case: Row, reasoning: str | None, model: Model, seed: int) -> Request:
+def request(case: Row, reasoning: str | None, model: Model, seed: int, *, hidden: Collection[str] = ()) -> Request:
     """The request for a question, with the chain's reasoning (None: closed book).
+
+    Args:
+        case: the row of `cases`.
+        reasoning: of the chain; its conclusion is cut off.
+        model: who answers.
+        seed: of the order of the options.
+        hidden: names that are masked in the reasoning.
 
     Raises:
         Rejected: PROMPT_TOO_LONG.
@@ -71,7 +81,7 @@ def request(case: Row, reasoning: str | None, model: Model, seed: int) -> Reques
         form='{"answer": "the letter of an option"}' if options else '{"answer": "a few words"}',
         question=quoted(case["question"]),
         options="\n".join(listed) or "- none: an open question",
-        reasoning="- none: answer by what you know" if reasoning is None else quoted(_without_conclusion(reasoning)),
+        reasoning="- none: answer by what you know" if reasoning is None else quoted(_read(reasoning, hidden)),
     )
     if not model.fits(filled, _MAX_TOKENS):
         raise Rejected(Reason.PROMPT_TOO_LONG, f"{len(filled)} characters")
@@ -112,6 +122,6 @@ def _shuffled(case: Row, seed: int) -> Sequence[Row]:
     return options
 
 
-def _without_conclusion(reasoning: str) -> str:
-    """The chain up to its conclusion, which names the answer."""
-    return reasoning.rpartition("\nConclusion:\n")[0] or reasoning
+def _read(reasoning: str, hidden: Collection[str]) -> str:
+    """The chain up to its conclusion, which names the answer, and without what is hidden."""
+    return masked(reasoning.rpartition("\nConclusion:\n")[0] or reasoning, hidden)

@@ -1,13 +1,16 @@
 """cases -> replies -> chains, verdicts: each case is asked about once, and its replies become chains or a reject.
 
-One conversation a case (medreason_ray.conversation), all of it through one engine: which paths carry the argument, n chains,
-blind answers, and a judge where spelling does not settle it. Asking costs money and goes to the ledger, parsing is free and
-pure.
+One conversation a case (medreason_ray.conversation): which paths carry the argument, n chains, blind answers, and a judge where
+spelling does not settle it. All of it goes through one engine, so that a model is loaded once and requests share what was read;
+where a judge is named, what it is asked is a second pass through the ledger, when the writer's engine is closed. Asking costs
+money and goes to the ledger, parsing is free and pure.
 """
 
 import gc
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,20 +18,24 @@ import pyarrow as pa
 import ray
 from ray.data import Dataset
 
-from conf.config import ChainsConfig, EngineConfig, VerifyConfig
+from conf.config import ChainsConfig, EngineConfig, LinksConfig, VerifyConfig
 from conf.outcome import ConfigError, Outcome, Reason, Rejected
-from conf.tables import CHAINS, REJECTS, VERDICTS
+from conf.tables import CHAINS, REJECTS_FOUND, VERDICTS
 from medreason_ray.asker import COLLECT_AFTER, OpenEngine
 from medreason_ray.conversation import Converse, Row, replay
 from medreason_ray.engines.choice import model_of
 from medreason_ray.engines.choice import open_engine as choose_engine
+from medreason_ray.engines.request import Model
+from medreason_ray.first_cases import first_cases
 from medreason_ray.ledger import Known, Ledger
 from medreason_ray.llm_stage import Asked, Report, ask_missing, silent
-from medreason_ray.stages import answer_blind, judge_answers, prune_paths, write_chains
-from medreason_ray.stages.reason_case import Reasoned, reason
+from medreason_ray.stages import answer_blind, judge_answers, name_mentions, prune_paths, write_chains
+from medreason_ray.stages.reason_case import Reasoned, reason, write
 from medreason_ray.store import flatten
 
-STAGES = (prune_paths.STAGE, write_chains.STAGE, answer_blind.STAGE, judge_answers.STAGE)
+_WRITING = (prune_paths.STAGE, write_chains.STAGE)
+_JUDGING = (answer_blind.STAGE, judge_answers.STAGE)
+STAGES = (*_WRITING, *_JUDGING)
 
 _LEAST_PROMPT = 1024  # tokens: the rules are 500, a short question with three paths as many again
 
@@ -36,19 +43,20 @@ _LEAST_PROMPT = 1024  # tokens: the rules are 500, a short question with three p
 # and the tables are read four times.
 _BLOCK_CASES = 16_384
 
-# The store adds the step and the reason's sentence.
-_REJECTS = pa.schema([REJECTS.schema.field(name) for name in ("entity", "key", "reason", "detail")])
-_PARSED = {"chains": CHAINS.schema, "verdicts": VERDICTS.schema, "rejects": _REJECTS}
+_PARSED = {"chains": CHAINS.schema, "verdicts": VERDICTS.schema, "rejects": REJECTS_FOUND}
 
 
 def run(
     cases: Dataset,
+    nodes: pa.Table | None = None,
     *,
     ledger: Ledger,
     engine: EngineConfig,
     chains: ChainsConfig,
     verify: VerifyConfig,
     batch_rows: int,
+    judge: EngineConfig | None = None,
+    links: LinksConfig | None = None,
     open_engine: OpenEngine = choose_engine,
     report: Report = silent,
 ) -> Outcome:
@@ -56,24 +64,26 @@ def run(
 
     Args:
         cases: the table `cases`.
+        nodes: the table, for the names in what a model writes; without it a step names the ends of what it cites.
         ledger: the replies.
-        engine: who answers.
+        engine: who writes.
         chains: what is asked of the writer.
         verify: what is asked to test a chain.
         batch_rows: cases rendered or parsed at a time; fewer are begun at once where a model answers.
+        judge: who answers blind and judges; None for the writer.
+        links: what counts as a name.
         open_engine: makes the engine on each actor.
         report: told how far it has come.
 
     Raises:
         TooManyFailures: more than engine.max_failed_share of an actor's requests failed.
     """
-    converse = conversation(engine, chains, verify)
-    asked = ask(
-        cases, converse, ledger=ledger, engine=engine, batch_rows=batch_rows, open_engine=open_engine, report=report
-    )
+    cases, beyond = first_cases(cases, chains.first_cases)
+    plan = passes(engine, chains, verify, judge)
+    asked = _asked(cases, plan, ledger=ledger, batch_rows=batch_rows, open_engine=open_engine, report=report)
     # Kept, for the store reads it once a table and once to count; blocks beyond memory are spilled to disk.
     parsed = cases.map_batches(
-        partial(_parse_batch, converse=converse, known=ray.put(asked.known)),
+        partial(_parse_batch, converse=plan[-1].converse, known=[ray.put(each.known) for each in asked]),
         batch_size=batch_rows,
         batch_format="pyarrow",
         zero_copy_batch=True,
@@ -82,83 +92,192 @@ def run(
     tables = {
         name: flatten(parsed.select_columns([name]), name, schema, lists=lists) for name, schema in _PARSED.items()
     }
-    rejects = tables.pop("rejects").materialize()
+    if nodes is not None and model_of(engine).reads:
+        tables["chains"] = name_mentions.run(tables["chains"], nodes, links or LinksConfig(), batch_rows=batch_rows)
+    rejects = tables.pop("rejects")
+    rejects = (rejects.union(beyond) if beyond else rejects).materialize()
     reasons: Counter[str] = Counter()
     for batch in rejects.iter_batches(batch_format="pyarrow", batch_size=None):
         reasons.update(batch["reason"].to_pylist())
-    failed = reasons[Reason.REQUEST_FAILED.name]
+    failed, closed = reasons[Reason.REQUEST_FAILED.name], reasons[Reason.NOT_NEEDED.name]
+    unjudged = _unjudged(parsed) if model_of(plan[-1].engine).reads else 0
+    own = judge is None and bool(verify.arms) and model_of(engine).reads
     return Outcome(
         tables=tables,
-        units_in=asked.rows,
+        units_in=asked[-1].rows + closed,
         rejects=rejects,
-        facts={"failed": str(failed)},
-        metrics=_metrics(asked, engine),
-        notices=(f"{asked.asked} requests asked; {failed} cases or chains without a reply",),
+        facts={"failed": str(failed + unjudged), "taken": str(asked[-1].rows)},
+        metrics=_metrics(asked, plan),
+        notices=_notices(asked, failed, unjudged, own=own),
     )
 
 
-def conversation(engine: EngineConfig, chains: ChainsConfig, verify: VerifyConfig) -> Converse:
-    """What is said about a case.
+def _asked(
+    cases: Dataset,
+    plan: Sequence["Pass"],
+    *,
+    ledger: Ledger,
+    batch_rows: int,
+    open_engine: OpenEngine,
+    report: Report,
+) -> list[Asked]:
+    """Pass by pass; each is given what those before it asked."""
+    asked: list[Asked] = []
+    for each in plan:
+        asked.append(
+            ask(
+                cases,
+                each,
+                ledger=ledger,
+                batch_rows=batch_rows,
+                open_engine=open_engine,
+                report=report,
+                given=[before.known for before in asked],
+            )
+        )
+    return asked
+
+
+def _unjudged(parsed: Dataset) -> int:
+    """Blind answers that never came; to count them is a pass over the blocks, for those whose judge reads."""
+    return sum(row["unjudged"] for row in parsed.select_columns(["unjudged"]).take_all())
+
+
+def _notices(asked: Sequence[Asked], failed: int, unjudged: int, *, own: bool) -> tuple[str, ...]:
+    """What a person is told; `own`: the writer judged its own chains."""
+    notices = [f"{sum(each.asked for each in asked)} requests asked; {failed} cases or chains without a reply"]
+    if unjudged:
+        notices.append(
+            f"{unjudged} blind answers without a reply; retry=failed of the engine that was asked asks them again"
+        )
+    if own:
+        notices.append(
+            "the writer answered blind and judged its own chains (same_model); name another model: judge.name=…"
+        )
+    return tuple(notices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What one engine is asked of each case."""
+
+    engine: EngineConfig
+    stages: tuple[str, ...]
+    """replies.stage of what it is asked."""
+    converse: Converse
+    """The conversation as far as this engine is needed; what earlier passes asked is in the ledger."""
+    section: str = "engine"
+    """Of the configuration, where the engine's settings stand."""
+
+    def mend(self, error: ConfigError) -> ConfigError:
+        """The error of an engine, which takes its settings for those of `engine`."""
+        return ConfigError(re.sub(r"\bengine(?=[.:])", self.section, str(error)))
+
+
+def passes(
+    engine: EngineConfig, chains: ChainsConfig, verify: VerifyConfig, judge: EngineConfig | None = None
+) -> list[Pass]:
+    """Who is asked what, in turn: all of one engine, or, where a judge is named, writing and judging apart.
 
     Raises:
-        ConfigError: the engine's model is not named, or the longest chain leaves no room for a prompt.
+        ConfigError: a model is not named, or the longest chain leaves no room for a prompt.
     """
+    model = _writer(engine, chains)
+    if judge is None:
+        whole = partial(reason, chains=chains, verify=verify, model=model, judge=model)
+        return [Pass(engine=engine, stages=STAGES, converse=whole)]
+    writing = partial(write, chains=chains, verify=verify, model=model)
+    second = Pass(engine=judge, stages=_JUDGING, converse=writing, section="judge")
+    try:
+        judging = model_of(judge)
+    except ConfigError as error:
+        raise second.mend(error) from error
+    whole = partial(reason, chains=chains, verify=verify, model=model, judge=judging)
+    first = Pass(engine=engine, stages=_WRITING, converse=partial(writing, judge=judging))
+    return [first, replace(second, converse=whole)]
+
+
+def _writer(engine: EngineConfig, chains: ChainsConfig) -> Model:
     model, longest = model_of(engine), write_chains.max_tokens(chains)
     if model.max_model_len and model.max_model_len - longest < _LEAST_PROMPT:
         raise ConfigError(
             f"engine.max_model_len={engine.max_model_len} has no room for a prompt beside a chain of {longest} tokens:"
             " raise it, or lower chains.max_steps or chains.step_chars"
         )
-    return partial(reason, chains=chains, verify=verify, model=model)
+    return model
 
 
 def ask(
     cases: Dataset,
-    converse: Converse,
+    one: Pass,
     *,
     ledger: Ledger,
-    engine: EngineConfig,
     batch_rows: int,
     open_engine: OpenEngine = choose_engine,
     report: Report = silent,
+    given: Sequence[Known] = (),
 ) -> Asked:
-    """The asking alone; its replies count for any later run."""
+    """The asking of one pass alone; its replies count for any later run.
+
+    Args:
+        cases: the table `cases`.
+        one: the pass.
+        ledger: the replies.
+        batch_rows: as `run`.
+        open_engine: makes the engine on each actor.
+        report: told how far it has come.
+        given: what the passes before asked.
+    """
+    engine = one.engine
     reads = model_of(engine).reads
-    return ask_missing(
-        cases,
-        converse,
-        stages=STAGES,
-        ledger=ledger,
-        engine=engine,
-        # A model takes seconds a case: small batches tell of their end sooner, and four of them are in work at once.
-        batch_rows=min(batch_rows, max(4, engine.concurrency // 2)) if reads else batch_rows,
-        open_engine=open_engine,
-        of_rows=cases.count() if reads else 0,
-        report=report,
+    try:
+        return ask_missing(
+            cases,
+            one.converse,
+            stages=one.stages,
+            ledger=ledger,
+            engine=engine,
+            # A model takes seconds a case: small batches tell of their end sooner, and four of them are in work at once.
+            batch_rows=min(batch_rows, max(4, engine.concurrency // 2)) if reads else batch_rows,
+            open_engine=open_engine,
+            of_rows=cases.count() if reads else 0,
+            report=report,
+            given=given,
+        )
+    except ConfigError as error:
+        raise one.mend(error) from error
+
+
+def _metrics(asked: list[Asked], plan: list[Pass]) -> Mapping[str, float]:
+    """What the asking took, for MLflow; passes that asked nothing cost nothing."""
+    requests = float(sum(each.asked for each in asked))
+    paid = [(each.progress, one.engine) for each, one in zip(asked, plan, strict=True) if each.asked]
+    read, written, cached = (
+        float(sum(getattr(done, name) for done, _ in paid)) for name in ("tokens_in", "tokens_out", "tokens_cached")
     )
-
-
-def _metrics(asked: Asked, engine: EngineConfig) -> Mapping[str, float]:
-    """What the asking took, for MLflow."""
-    done = asked.progress
-    sums = {"requests": asked.asked, "tokens_in": done.tokens_in, "tokens_out": done.tokens_out}
-    if not asked.asked or not done.tokens_in + done.tokens_out:
-        return {"requests": float(asked.asked)}
-    price = (done.tokens_in * engine.price_in + done.tokens_out * engine.price_out) / 1e6
-    hours = done.seconds / 3600 * engine.actors
-    return {name: float(count) for name, count in sums.items()} | {
-        "tokens_cached": float(done.tokens_cached),
-        "tokens_out_per_s": done.tokens_out / done.seconds,
-        "engine_hours": hours,
-        "cost": price + hours * engine.price_hour,
+    if not read + written:
+        return {"requests": requests}
+    hours = [done.seconds / 3600 * engine.actors for done, engine in paid]
+    cost = sum(
+        (done.tokens_in * engine.price_in + done.tokens_out * engine.price_out) / 1e6 + each * engine.price_hour
+        for (done, engine), each in zip(paid, hours, strict=True)
+    )
+    return {
+        "requests": requests,
+        "tokens_in": read,
+        "tokens_out": written,
+        "tokens_cached": cached,
+        "tokens_out_per_s": written / sum(done.seconds for done, _ in paid),
+        "engine_hours": sum(hours),
+        "cost": cost,
     }
 
 
-def _parse_batch(batch: pa.Table, converse: Converse, known: "ray.ObjectRef[Known]") -> pa.Table:
-    """One row: the lists of chains, verdicts and rejects of the batch's cases."""
+def _parse_batch(batch: pa.Table, converse: Converse, known: "Sequence[ray.ObjectRef[Known]]") -> pa.Table:
+    """One row: the lists of chains, verdicts and rejects of the batch's cases, and the blind answers that never came."""
     gc.set_threshold(COLLECT_AFTER)
     parsed: dict[str, list[Row]] = {name: [] for name in _PARSED}
-    for talk in replay(batch.to_pylist(), converse, ray.get(known)):
+    for talk in replay(batch.to_pylist(), converse, *ray.get(list(known))):
         found = talk.result
         if isinstance(found, Rejected):
             parsed["rejects"].append(_reject("question", talk.row["question_id"], found))
@@ -168,7 +287,8 @@ def _parse_batch(batch: pa.Table, converse: Converse, known: "ray.ObjectRef[Know
         parsed["verdicts"] += found.verdicts
         parsed["rejects"] += [_reject("chain", key, why) for key, why in found.lost]
     columns = {name: pa.array([parsed[name]], pa.list_(pa.struct(list(schema)))) for name, schema in _PARSED.items()}
-    return pa.table(columns)
+    failed = [row for row in parsed["verdicts"] if (row["why"] or "").startswith(Reason.REQUEST_FAILED.name)]
+    return pa.table(columns | {"unjudged": [len(failed)]})
 
 
 def _reject(entity: str, key: str, reason: Rejected) -> dict[str, Any]:

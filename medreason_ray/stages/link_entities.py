@@ -19,7 +19,7 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from conf.config import EngineConfig, LinksConfig
 from conf.outcome import Outcome, Rejected
-from conf.tables import LINKS, MENTIONS
+from conf.tables import LINKS, MENTIONS, REJECTS_FOUND
 from medreason_ray.asker import OpenEngine
 from medreason_ray.conversation import Converse, in_one_round, replay
 from medreason_ray.engines.choice import model_of
@@ -33,7 +33,6 @@ from medreason_ray.stages import choose_nodes, extract_mentions
 from medreason_ray.stages.link_question import (
     FOUND,
     LINKED,
-    REJECTS_FOUND,
     Row,
     extraction,
     find,

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from conf.identity import mention_id
 from conf.outcome import Reason, Rejected
-from conf.tables import LINKS, MENTIONS, REJECTS
+from conf.tables import LINKS, MENTIONS, REJECTS_FOUND
 from medreason_ray.engines.request import Request
 from medreason_ray.linking.dictionary import Candidate
 from medreason_ray.linking.linker import Extracted, Linker, Mention, sides
@@ -28,7 +28,6 @@ Picks = Mapping[str, int | Rejected]
 ASSERTIONS = ("present", "past", "hypothetical", "other", "family", "absent")
 """Of several mentions of a node the first of these stands in its link."""
 
-REJECTS_FOUND = pa.schema([REJECTS.schema.field(name) for name in ("entity", "key", "reason", "detail")])
 _CANDIDATE = [("node_id", pa.string()), ("score", pa.float64()), ("method", pa.string()), ("name", pa.string())]
 _SHOWN = pa.struct([*_CANDIDATE, ("type", pa.string()), ("generic", pa.bool_()), ("typo", pa.bool_())])
 _MENTION = [field for field in MENTIONS.schema if field.name != "candidates"]

@@ -1,10 +1,13 @@
 """The conversation about one case: paths kept, chains written, answered blind, judged.
 
+The writer is asked for paths and chains, the judge for the rest; where no other model is named, they are one. `write` is the
+writer's part alone, `reason` the whole, so a judge is asked in a pass of its own that finds the writer's replies in the ledger.
+
 Source: MedReason (arXiv:2504.00993) prunes, writes, and keeps a chain when a model that sees it without its conclusion
 answers right. Here each arm is a row of `verdicts`, and the closed book beside it says what the model knew without a chain.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 from conf.config import ChainsConfig, VerifyConfig
@@ -16,6 +19,8 @@ from medreason_ray.stages import answer_blind, judge_answers, prune_paths, write
 from medreason_ray.stages.show_paths import in_order, paths_to
 
 _NOT_ASKED = "template engine: nothing to judge"
+_ARMS = {"answer": ("closed_book", "chain", "masked"), "foil": ("foil",)}
+"""What a chain is tested by, by its own arm."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,25 +33,56 @@ class Reasoned:
     """Chains that could not be read: question|arm|sample, and why."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Who answers blind, and what is asked."""
+
+    verify: VerifyConfig
+    model: Model
+    same_model: bool
+    """It is the model that wrote the chains."""
+
+
 def reason(
-    case: Row, *, chains: ChainsConfig, verify: VerifyConfig, model: Model
+    case: Row, *, chains: ChainsConfig, verify: VerifyConfig, model: Model, judge: Model
 ) -> Generator[list[Request], list[Row], Reasoned]:
     """Ask all there is to ask about a case.
 
+    Args:
+        case: the row of `cases`.
+        chains: what is asked of the writer.
+        verify: what is asked of the judge.
+        model: the writer.
+        judge: who answers blind; may be the writer.
+
     Raises:
         Rejected: no chain towards the answer came; the reason is the first one's.
+    """
+    found = yield from write(case, chains=chains, verify=verify, model=model, judge=judge)
+    if judge.reads:
+        found.verdicts = yield from _verify(
+            case, found.chains, Judge(verify=verify, model=judge, same_model=judge.is_same_as(model))
+        )
+    else:
+        found.verdicts = [_verdict(chain, "chain") | {"why": _NOT_ASKED} for chain in found.chains]
+    return found
+
+
+def write(
+    case: Row, *, chains: ChainsConfig, verify: VerifyConfig, model: Model, judge: Model
+) -> Generator[list[Request], list[Row], Reasoned]:
+    """The writer's part of `reason`, with the same arguments: the chains, without verdicts.
+
+    Raises:
+        Rejected: no chain towards the answer came.
     """
     kept = in_order(paths_to(case, "answer", case["answer_key"] or ""))
     if chains.prune and model.reads:
         request = prune_paths.request(case, chains, model)
         [reply] = yield [request]
         kept = prune_paths.parse(request, answered(reply))
-    found = yield from _write(case, kept, chains, model, with_foil=model.reads and "foil" in verify.arms)
-    if not model.reads:
-        found.verdicts = [_verdict(chain, "chain", why=_NOT_ASKED) for chain in found.chains]
-    else:
-        found.verdicts = yield from _verify(case, found.chains, verify, model)
-    return found
+    # A foil is written only where somebody will read it.
+    return (yield from _write(case, kept, chains, model, with_foil=judge.reads and "foil" in verify.arms))
 
 
 def _write(
@@ -78,42 +114,45 @@ def _write(
 
 
 def _rival(case: Row) -> Row | None:
-    """The wrong option that has the cheapest path; None where none has one."""
+    """The wrong option that has the best path, as the ranker puts them; None where none has one."""
     options = {option["key"]: option for option in case["options"] or ()}
-    pairs = [pair for pair in case["pairs"] if pair["side"] == "option" and pair["option_key"] in options]
-    best = min(pairs, key=lambda pair: (pair["paths"][0]["cost"], pair["option_key"]), default=None)
-    return options[best["option_key"]] if best else None
+    keys = (pair["option_key"] for pair in case["pairs"] if pair["side"] == "option")
+    return next((options[key] for key in keys if key in options), None)
 
 
-def _verify(
-    case: Row, chains: list[Row], verify: VerifyConfig, model: Model
-) -> Generator[list[Request], list[Row], list[Row]]:
+def _verify(case: Row, chains: list[Row], judge: Judge) -> Generator[list[Request], list[Row], list[Row]]:
     """The verdicts of a case's chains; the closed book is asked once and stands beside each chain towards the answer."""
     blind: dict[tuple[str, str], Request] = {}
-    verdicts: dict[tuple[str, str], Row] = {}
-    for chain in chains:
-        for arm in ("closed_book", "chain") if chain["arm"] == "answer" else ("foil",):
-            if arm in verify.arms:
-                place = chain["chain_id"], arm
-                reasoning = None if arm == "closed_book" else chain["reasoning"]
-                try:
-                    blind[place] = answer_blind.request(case, reasoning, model, verify.seed)
-                except Rejected as reason:
-                    verdicts[place] = _verdict(chain, arm, why=str(reason), model=model)
+    said: dict[tuple[str, str], Row] = {}
     by_id = {chain["chain_id"]: chain for chain in chains}
-    asked = list({request.request_id: request for request in blind.values()}.values())
-    replies = yield asked
-    said = {request.request_id: reply for request, reply in zip(asked, replies, strict=True)}
-    judged = yield from _compare(
-        case, {place: (each, said[each.request_id]) for place, each in blind.items()}, verify, model
-    )
-    for (chain_id, arm), fields in judged.items():
-        verdicts[chain_id, arm] = _verdict(by_id[chain_id], arm, model=model) | fields
-    return [verdicts[place] for place in sorted(verdicts)]
+    for chain in chains:
+        for arm in (arm for arm in _ARMS[chain["arm"]] if arm in judge.verify.arms):
+            place = chain["chain_id"], arm
+            try:
+                blind[place] = _blind(case, chain, arm, judge)
+            except Rejected as reason:
+                said[place] = {"why": str(reason)}
+    replies = yield from _ask_once(blind)
+    said |= yield from _compare(case, {place: (blind[place], reply) for place, reply in replies.items()}, judge)
+    return [
+        _verdict(by_id[chain_id], arm, judge) | _persuasion(case, arm, said[chain_id, arm])
+        for chain_id, arm in sorted(said)
+    ]
+
+
+def _blind(case: Row, chain: Row, arm: str, judge: Judge) -> Request:
+    """The question as an arm puts it.
+
+    Raises:
+        Rejected: PROMPT_TOO_LONG.
+    """
+    reasoning = None if arm == "closed_book" else chain["reasoning"]
+    hidden = (case["answer"], *(case["answer_names"] or ())) if arm == "masked" else ()
+    return answer_blind.request(case, reasoning, judge.model, judge.verify.seed, hidden=hidden)
 
 
 def _compare(
-    case: Row, answers: dict[tuple[str, str], tuple[Request, Row]], verify: VerifyConfig, model: Model
+    case: Row, answers: dict[tuple[str, str], tuple[Request, Row]], judge: Judge
 ) -> Generator[list[Request], list[Row], dict[tuple[str, str], Row]]:
     """Of each blind answer what its verdict says: compared by key or spelling, and by a model where spelling differs."""
     found: dict[tuple[str, str], Row] = {}
@@ -125,32 +164,56 @@ def _compare(
             found[place] = {"why": str(reason)}
             continue
         if key is not None:
-            found[place] = {"answer_key": key, "agrees": key == case["answer_key"], "method": "match", "why": None}
+            found[place] = {"answer_key": key, "agrees": key == case["answer_key"], "method": "match"}
         elif judge_answers.same_text(case["answer"], given):
             found[place] = {"agrees": True, "method": "match", "why": given}
         else:
             open_answers[place] = given
-    asked = {place: judge_answers.request(case, given, model, verify.seed) for place, given in open_answers.items()}
-    once = list({request.request_id: request for request in asked.values()}.values())
-    replies = yield once
-    said = {request.request_id: reply for request, reply in zip(once, replies, strict=True)}
-    for place, request in asked.items():
+    asked: dict[tuple[str, str], Request] = {}
+    for place, given in open_answers.items():
         try:
-            agrees, why = judge_answers.parse(answered(said[request.request_id]))
+            asked[place] = judge_answers.request(case, given, judge.model, judge.verify.seed)
+        except Rejected as reason:
+            found[place] = {"why": str(reason)}
+    replies = yield from _ask_once(asked)
+    for place, reply in replies.items():
+        try:
+            agrees, why = judge_answers.parse(answered(reply))
             found[place] = {"agrees": agrees, "method": "model", "why": f"{open_answers[place]}: {why}"}
         except Rejected as reason:
             found[place] = {"why": str(reason)}
     return found
 
 
-def _verdict(chain: Row, arm: str, *, why: str | None = None, model: Model | None = None) -> Row:
+def _ask_once(
+    asked: Mapping[tuple[str, str], Request],
+) -> Generator[list[Request], list[Row], dict[tuple[str, str], Row]]:
+    """The reply to each request; equal ones are one."""
+    once = list({request.request_id: request for request in asked.values()}.values())
+    replies = yield once
+    said = {request.request_id: reply for request, reply in zip(once, replies, strict=True)}
+    return {place: said[request.request_id] for place, request in asked.items()}
+
+
+def _persuasion(case: Row, arm: str, said: Row) -> Row:
+    """What is said, with whether it is the answer that the chain was written towards."""
+    if arm == "closed_book" or said.get("agrees") is None:
+        return said
+    rival = _rival(case) if arm == "foil" else None
+    return said | {"persuaded": said["answer_key"] == rival["key"] if rival else said["agrees"]}
+
+
+def _verdict(chain: Row, arm: str, judge: Judge | None = None) -> Row:
     """A verdict that says nothing yet."""
     return {
         "chain_id": chain["chain_id"],
+        "question_id": chain["question_id"],
         "arm": arm,
         "answer_key": None,
         "agrees": None,
+        "persuaded": None,
         "method": "not_judged",
-        "judge_model": model.label if model else None,
-        "why": why,
+        "judge_model": judge.model.label if judge else None,
+        "same_model": judge.same_model if judge else None,
+        "why": None,
     }

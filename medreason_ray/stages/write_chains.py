@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from conf.config import ChainsConfig
+from conf.config import MOST_STEPS, ChainsConfig
 from conf.identity import chain_id, digest
 from conf.outcome import Reason, Rejected
 from medreason_ray.engines.request import Fact, Model, Request, Shown
@@ -69,7 +69,7 @@ class Reply(BaseModel):
     """What the writer answers; engines decode under `schema`, which is narrower."""
 
     model_config = _FORBID
-    steps: list[Step] = Field(min_length=1, max_length=40)
+    steps: list[Step] = Field(min_length=1, max_length=MOST_STEPS)
     conclusion: str = Field(min_length=1, max_length=2000)
 
 
@@ -175,7 +175,8 @@ def parse(case: Row, request: Request, reply: str, *, arm: str = "answer", sampl
     written = read(Reply, reply if request.schema else write_chains_text.as_json(reply))
     shown = request.shown
     assert isinstance(shown, Shown)
-    steps = [_step(step, shown.facts, case) for step in written.steps]
+    places = _places([label for step in written.steps for label in step.edges], shown)
+    steps = [_step(step, places, shown.facts, case) for step in written.steps]
     walked = {edge["path_id"] for step in steps for edge in step["edges"]}
     paths = [path for path in shown.paths if path.path_id in walked]
     conclusion = one_line(written.conclusion)
@@ -196,31 +197,54 @@ def parse(case: Row, request: Request, reply: str, *, arm: str = "answer", sampl
     }
 
 
-def _step(step: KgStep | QuestionStep | BackgroundStep, facts: Mapping[str, Fact], case: Row) -> Row:
-    """A step as the table has it; `mentions` stays empty until they are looked for."""
+def _places(labels: list[str], shown: Shown) -> dict[str, tuple[str, int]]:
+    """Path and hop that each cited label stands for: of the first path that the chain walks whole, where one holds it.
+
+    A label was given by the first path that shows its edge; a chain that walks another is not to be taken for a piece of that.
+    """
+    stated = set(labels)
+    places: dict[str, tuple[str, int]] = {}
+    for path in shown.paths:
+        if not any(stated.isdisjoint(hop) for hop in path.hops):
+            for number, hop in enumerate(path.hops):
+                for label in hop:
+                    places.setdefault(label, (path.path_id, number))
+    return places
+
+
+def _step(
+    step: KgStep | QuestionStep | BackgroundStep,
+    places: Mapping[str, tuple[str, int]],
+    facts: Mapping[str, Fact],
+    case: Row,
+) -> Row:
+    """A step as the table has it; `mentions` are the ends of what it cites until its words are read (name_mentions)."""
     if unshown := [label for label in step.edges if label not in facts]:
         raise Rejected(Reason.UNSHOWN_EDGE, f"{one_line(unshown[0])}; shown are E1 to E{len(facts)}")
-    cited = [_cited(facts[label], case["edges"]) for label in dict.fromkeys(step.edges)]
+    cited = []
+    for label in dict.fromkeys(step.edges):
+        fact = facts[label]
+        path_id, hop = places.get(label, (fact.path_id, fact.hop))
+        edge = case["edges"][fact.edge]
+        cited.append(
+            {
+                "path_id": path_id,
+                "hop": hop,
+                "edge_id": edge["edge_id"],
+                "src": edge["src"],
+                "relation": edge["relation"],
+                "dst": edge["dst"],
+            }
+        )
     quote = _place(step.quote, case["question"]) if isinstance(step, QuestionStep) else None
-    return {"text": one_line(step.text), "support": step.support, "edges": cited, "quote": quote, "mentions": []}
+    mentions = list(dict.fromkeys(edge[end] for edge in cited for end in ("src", "dst")))
+    return {"text": one_line(step.text), "support": step.support, "edges": cited, "quote": quote, "mentions": mentions}
 
 
 def _place(quote: str, question: str) -> dict[str, int] | None:
     """Where the question says so, letter for letter; None where it does not."""
     start = question.find(quote) if quote else -1
     return {"start": start, "end": start + len(quote)} if start >= 0 else None
-
-
-def _cited(fact: Fact, edges: list[Row]) -> Row:
-    edge = edges[fact.edge]
-    return {
-        "path_id": fact.path_id,
-        "hop": fact.hop,
-        "edge_id": edge["edge_id"],
-        "src": edge["src"],
-        "relation": edge["relation"],
-        "dst": edge["dst"],
-    }
 
 
 def _layout(paths: list[str], steps: list[str], conclusion: str) -> str:

@@ -10,6 +10,7 @@ Source: MedReason (arXiv:2504.00993): "Finding reasoning paths:", "Reasoning Pro
 import json
 import re
 
+from conf.config import MOST_STEPS
 from conf.outcome import Reason, Rejected
 from medreason_ray.prompt import Prompt
 
@@ -21,7 +22,7 @@ _CONCLUSION = re.compile(_HEADING.format(r"(?:final )?conclusion"), re.IGNORECAS
 _BULLET = re.compile(r"^\s*(?:step\s*)?(?:\d+[.):]|[-*•])\s+", re.IGNORECASE)
 _CITED = re.compile(r"\s*[\[(]\s*(E\d+(?:\s*[,;]\s*E\d+)*)\s*[\])]")
 _MARKS = re.compile(r"\*\*|__")
-_MAX_STEPS, _MAX_CHARS = 40, 2000
+_MAX_CHARS = 2000
 
 
 def as_json(reply: str) -> str:
@@ -41,7 +42,7 @@ def as_json(reply: str) -> str:
     last = " ".join(_MARKS.sub("", reply[conclusion.end() :]).split())
     if not steps or not last:
         raise Rejected(Reason.NOT_A_REPLY, "no steps" if not steps else "an empty conclusion")
-    return json.dumps({"steps": steps[:_MAX_STEPS], "conclusion": last[:_MAX_CHARS]})
+    return json.dumps({"steps": steps[:MOST_STEPS], "conclusion": last[:_MAX_CHARS]})
 
 
 def _items(text: str) -> list[str]:

@@ -20,6 +20,7 @@ from conf.outcome import ConfigError
         ("paths.max_hops=0", "below 1"),
         ("paths.max_hops=many", "could not be converted to Integer"),
         ("paths.engine=neo4j", "expected one of"),
+        ("judge.model=m", "judge.name=template reads nothing: set judge.name"),
         ("profile=nowhere", "there are cluster, databricks, demo, local, real"),
         ("profile=nowhere.yaml", "does not exist"),
         ("--max-hops", "is not key=value"),
@@ -45,6 +46,19 @@ def test_every_profile_loads(profile):
     assert load([f"profile={profile}", "data=/data"]).profile == profile
 
 
+@pytest.mark.parametrize(
+    ("arguments", "steps"),
+    [
+        (["chains.max_steps=15"], 15),
+        (["chains.max_steps=2", "chains.keep_paths=3", "paths.max_hops=4"], 12),
+        (["chains.max_steps=15", "chains.format=text"], 40),
+        (["chains.format=text", "chains.keep_paths=11", "paths.max_hops=4"], 44),
+    ],
+)
+def test_the_longest_chain_is_the_writers_or_that_by_rule(arguments, steps):
+    assert load(arguments).longest_chain == steps
+
+
 def test_every_key_has_a_sentence():
     assert [key for key, _, doc in keys() if not doc] == []
 
@@ -61,6 +75,36 @@ def test_any_other_field_does():
     assert _fingerprint(base) != _fingerprint(other)
 
 
+@pytest.mark.parametrize(
+    ("settings", "counts"),
+    [
+        (["judge.temperature=0.1", "judge.max_model_len=4096"], False),
+        (["judge.name=http", "judge.model=m"], True),
+        (["judge.name=http", "judge.model=m", "verify.arms=[]"], False),
+    ],
+    ids=["no judge is named", "one is", "nothing is asked of it"],
+)
+def test_a_judge_counts_where_it_is_asked(settings, counts):
+    arms = [each for each in settings if each.startswith("verify")]
+    assert (_fingerprint(load(arms)) != _fingerprint(load(settings))) is counts
+
+
+@pytest.mark.parametrize(
+    ("setting", "counts"),
+    [
+        ("judge.model=n", True),
+        ("judge.temperature=0.1", True),
+        ("judge.http.schema=none", True),
+        ("judge.http.base_url=http://x/v1", False),
+        ("judge.vllm.dtype=float32", False),
+        ("judge.concurrency=99", False),
+    ],
+)
+def test_of_a_judge_counts_what_can_change_a_verdict(setting, counts):
+    named = ["judge.name=http", "judge.model=m"]
+    assert (_fingerprint(load(named)) != _fingerprint(load([*named, setting]))) is counts
+
+
 def test_a_file_counts_by_its_content_not_its_folder(tmp_path: Path):
     prints = []
     for folder, text in (("a", "id\tx\n"), ("b", "id\tx\n"), ("c", "id\ty\n")):
@@ -69,6 +113,15 @@ def test_a_file_counts_by_its_content_not_its_folder(tmp_path: Path):
         config = load([f"kg.sources=[{{name: s, edges: {tmp_path / folder / 'edges.tsv'}}}]"])
         prints.append(fingerprint(step("build_kg"), config, {}))
     assert prints[0] == prints[1] != prints[2]
+
+
+def test_another_list_of_benchmarks_screens_again_and_loads_nothing():
+    base, other = load(["profile=demo"]), load(["profile=demo", "questions.benchmarks=[medqa]", "screen.jaccard=0.6"])
+    changed = {name: fingerprint(step(name), base, {}) != fingerprint(step(name), other, {}) for name in _BEFORE_PATHS}
+    assert changed == {"load_questions": False, "link_entities": False, "screen_questions": True}
+
+
+_BEFORE_PATHS = ("load_questions", "link_entities", "screen_questions")
 
 
 def test_configs_are_frozen():

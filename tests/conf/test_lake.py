@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from conf.config import Config, LakeConfig
 from conf.flow import step
 from conf.lake import Lake, user_metadata
 from conf.loading import load
@@ -17,9 +18,9 @@ def lake(tmp_path):
     return Lake(load([f"lake.root={tmp_path}/lake"]))
 
 
-def put(lake, name, fingerprint, version=None):
+def put(lake, name, fingerprint, version=None, **facts):
     table = dataclasses.replace(TABLES[name], version=version or TABLES[name].version)
-    text = user_metadata(step("link_entities"), table, fingerprint, {})
+    text = user_metadata(step("link_entities"), table, fingerprint, facts)
     write_deltalake(
         lake.uri(name),
         table.schema.empty_table(),
@@ -80,12 +81,17 @@ def test_somebody_else_s_write_does_not(lake):
 @pytest.mark.parametrize("root", ["/proc/lake", "/dev/null/lake"])
 def test_a_lake_that_cannot_be_written_to_is_refused_before_any_work(root):
     with pytest.raises(ConfigError, match="cannot be written to"):
-        Lake(load([f"lake.root={root}"])).check_writable()
+        Lake(Config(lake=LakeConfig(root=root))).check_writable()
+
+
+JUDGE = ("judge.name=http", "judge.model=m")
 
 
 def test_a_failed_request_makes_its_step_stale_only_when_retrying(tmp_path):
-    for retry, current in (("none", True), ("failed", False)):
-        lake = Lake(load([f"lake.root={tmp_path}/lake", f"engine.retry={retry}"]))
+    stale = {("engine.retry=failed",), ("judge.retry=failed", *JUDGE)}
+    for retry in (("engine.retry=none",), ("judge.retry=failed",), JUDGE, *stale):
+        current = retry not in stale
+        lake = Lake(load([f"lake.root={tmp_path}/lake", *retry]))
         for name in ("chains", "verdicts"):
             text = user_metadata(step("generate_chains"), TABLES[name], "a", {"failed": "3"})
             write_deltalake(
@@ -95,3 +101,22 @@ def test_a_failed_request_makes_its_step_stale_only_when_retrying(tmp_path):
                 commit_properties=CommitProperties(custom_metadata={"userMetadata": text}),
             )
         assert lake.is_current(step("generate_chains"), "a") is current
+
+
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [("", "lake.root must be given"), ("/Volumes/main/medreason/lake", "give the cloud URI of an external location")],
+)
+def test_a_root_where_no_commit_can_be_atomic_is_refused(root, said):
+    with pytest.raises(ConfigError, match=said):
+        Lake(Config(lake=LakeConfig(root=root))).check_writable()
+
+
+def test_who_reads_what_failed_before_goes_on_with_what_came_on_asking_again(lake):
+    found = []
+    for failed in ("3", "1", "0"):
+        for name in ("mentions", "links"):
+            put(lake, name, "a", failed=failed)
+        put(lake, "questions", "q")
+        found.append(lake.fingerprint(step("screen_questions")))
+    assert len(set(found)) == 3

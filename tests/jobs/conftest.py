@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, QueryBuilder
+
+from conf.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +41,14 @@ class Place:
 def last_line(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """The JSON object that every job ends with."""
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def rows(lake: Path, name: str) -> list[dict[str, Any]]:
+    """A table's rows in the order of its key, without what differs from run to run."""
+    table = TABLES[name]
+    columns = ", ".join(f'"{each}"' for each in table.stable_columns)
+    query = f"select {columns} from t order by {', '.join(table.key)}"
+    return pa.table(QueryBuilder().register("t", DeltaTable(str(lake / name))).execute(query).read_all()).to_pylist()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The demo from the wheel: every law that concerns a whole run."""
 
+import hashlib
+import json
 import re
 
 import mlflow
@@ -105,12 +107,16 @@ def test_mlflow_holds_a_parent_run_and_a_child_a_job(demo):
     children = {run.info.run_name: run for run in client.search_runs([parent.info.experiment_id], query)}
     assert set(children) == {
         "build_kg", "load_questions", "link_entities", "screen_questions", "find_paths", "generate_chains",
-        "assemble_release", "show_funnel",
+        "verify_chains", "assemble_release", "show_funnel",
     }  # fmt: skip
     artifacts = [
         a.path for job in ("build_kg", "assemble_release") for a in client.list_artifacts(children[job].info.run_id)
     ]
-    assert {"graph_profile.json", "samples.json"} <= set(artifacts)
+    assert {"graph_profile.json", "samples.json", "funnel.json"} <= set(artifacts)
+    funnel = {name: n for name, n in children["assemble_release"].data.metrics.items() if name.startswith("funnel/")}
+    assert funnel["funnel/work"] == funnel["funnel/released"] + sum(
+        n for name, n in funnel.items() if "closed_" in name
+    )
     paths = children["find_paths"]
     assert paths.data.metrics["find_paths/pairs_in"] > paths.data.metrics["find_paths/pairs_out"] > 0
     assert {each.dataset.name for each in paths.inputs.dataset_inputs} >= {"links", "nodes", "edges", "screened"}
@@ -118,10 +124,16 @@ def test_mlflow_holds_a_parent_run_and_a_child_a_job(demo):
 
 def test_the_release_s_files_agree_with_its_table(demo):
     place, _ = demo
-    lines = (place.folder / "lake/demo/export/release.jsonl").read_text().splitlines()
+    export = place.folder / "lake/demo/export"
+    lines = (export / "release.jsonl").read_text().splitlines()
     [counted] = ask(place.folder, "select count(*) n from release", "release")
-    assert len(lines) == counted["n"]
-    assert "not clinical advice" in (place.folder / "lake/demo/export/card.md").read_text()
+    # The demo's questions are our own, so all may be printed.
+    assert len(lines) == counted["n"] == len((export / "sft.jsonl").read_text().splitlines())
+    assert "Not clinical advice" in (export / "card.md").read_text()
+    stated = {
+        each["name"]: each["sha256"] for each in json.loads((export / "croissant.json").read_text())["distribution"]
+    }
+    assert stated == {name: hashlib.sha256((export / name).read_bytes()).hexdigest() for name in stated}
 
 
 @pytest.mark.parametrize(

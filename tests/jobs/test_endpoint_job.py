@@ -19,6 +19,7 @@ from conf.lake import user_metadata
 from conf.tables import CASES
 from tests.jobs.conftest import ROOT, last_line
 from tests.medreason_ray.drawn import case
+from tests.medreason_ray.generating import put_graph
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +91,7 @@ def run(address: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
         pa.Table.from_pylist(rows, CASES.schema),
         commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}),
     )
+    put_graph(str(folder / "lake"))
     settings = [
         "lake.root=lake", "ray.num_cpus=4", "engine.name=http", "engine.model=tiny", "engine.actors=1",
         f"engine.http.base_url={address}", "engine.price_in=1", "engine.price_out=10",
@@ -112,17 +114,23 @@ def test_every_case_is_a_chain_or_a_reject_of_the_endpoint_s_making(run) -> None
     assert (told["steps"]["generate_chains"]["out"], told["rejects"]) == (6, {"REQUEST_FAILED": 2})
 
 
-def test_verdicts_of_both_arms_stand_beside_each_chain(run) -> None:
+def test_verdicts_of_all_arms_stand_beside_each_chain(run) -> None:
     table = DeltaTable(str(run[0] / "lake" / "verdicts"))
     query = "select arm, count(*) n from verdicts where method = 'match' group by arm order by arm"
     found = QueryBuilder().register("verdicts", table).execute(query).read_all()
-    assert pa.table(found).to_pylist() == [{"arm": "chain", "n": 6}, {"arm": "closed_book", "n": 6}]
+    # No wrong option has a path, so there is no foil.
+    assert pa.table(found).to_pylist() == [{"arm": arm, "n": 6} for arm in ("chain", "closed_book", "masked")]
+
+
+def test_the_job_says_that_the_writer_judged_itself(run) -> None:
+    assert "same_model" in run[1].stdout
 
 
 def test_tokens_and_their_price_are_counted(run) -> None:
     metrics = last_line(run[1])["steps"]["generate_chains"]["metrics"]
     told = [metrics[name] for name in ("requests", "tokens_in", "tokens_out", "cost")]
-    # Eight times which paths, of which two are refused; then a chain and two answers of six cases.
+    # Eight times which paths, of which two are refused; then a chain and two answers of six cases, whose chains name no answer,
+    # so that with it masked they read the same.
     assert told == [26.0, 2400.0, 240.0, pytest.approx((2400 + 10 * 240) / 1e6)]
 
 

@@ -12,6 +12,7 @@ from kg_spark.stages import build_cases
 from tests.kg_spark.frames import frame
 
 START = "N:start"
+SYNONYMS = {"N:a": ["zeta", "alpha", "x" * 101], START: ["never shown"]}
 
 
 def path(node: str, target: str, *, rank: int, cost: int, score: float) -> dict[str, Any]:
@@ -46,7 +47,9 @@ def case_of(
         frame(spark, QUESTIONS, [{"question_id": "q", "question": "?", "options": [], "answer": "a", "flags": []}]),
         frame(spark, LINKS, [{"question_id": "q", "side": side, "node_id": n, "assertion": a} for side, n, a in links]),
         frame(spark, PATHS, paths),
-        frame(spark, NODES, [{"node_id": node, "name": node} for node in sorted(nodes)]),
+        frame(
+            spark, NODES, [{"node_id": node, "name": node, "synonyms": SYNONYMS.get(node)} for node in sorted(nodes)]
+        ),
         frame(
             spark,
             EDGES,
@@ -89,3 +92,9 @@ def test_what_the_question_denies_is_told_beside_the_paths(spark: SparkSession) 
     }
     told = [(each.name, each.assertion) for each in case_of(spark, pairs, links).negatives]
     assert told == [("N:a", "absent"), ("N:b", "family")]
+
+
+def test_the_names_of_the_answer_s_nodes_ride_along_and_no_other_s(spark: SparkSession) -> None:
+    links = [("answer", "N:a", "present"), ("answer", "N:t", "present"), ("question", START, "present")]
+    pairs = {"N:t": [path("N:a", "N:t", rank=1, cost=1, score=-1.0)]}
+    assert case_of(spark, pairs, links).answer_names == ["N:a", "N:t", "alpha", "zeta"]

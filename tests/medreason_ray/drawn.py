@@ -32,6 +32,7 @@ def case(
         "options": [{"key": "A", "text": "C"}, {"key": "B", "text": "E"}],
         "answer_key": "A",
         "answer": "C",
+        "answer_names": [],
         "flags": [],
         "negatives": [],
         "answer_margin": 1.0,

@@ -8,11 +8,14 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import ray
-from deltalake import write_deltalake
+from deltalake import CommitProperties, write_deltalake
 
 from conf.config import ChainsConfig, EngineConfig, VerifyConfig
+from conf.flow import step
+from conf.lake import user_metadata
 from conf.outcome import Outcome
-from conf.tables import CASES, REPLIES, Table
+from conf.table import Table
+from conf.tables import CASES, REPLIES, TABLES
 from medreason_ray.engines.choice import open_engine
 from medreason_ray.engines.request import EngineDead, ModelReply
 from medreason_ray.engines.template import TemplateEngine
@@ -55,16 +58,36 @@ def asked(log: Path) -> Counter:
     return Counter(log.read_text().split()) if log.exists() else Counter()
 
 
-def generate(cases: Path, lake: Path, opener=open_engine, engine: EngineConfig = ENGINE) -> Outcome:
+def generate(
+    cases: Path,
+    lake: Path,
+    opener=open_engine,
+    engine: EngineConfig = ENGINE,
+    judge: EngineConfig | None = None,
+    chains: ChainsConfig = CHAINS_CONFIG,
+) -> Outcome:
     return generate_chains.run(
         ray.data.read_delta(str(cases)),
         ledger=Ledger(str(lake / "replies")),
         engine=engine,
-        chains=CHAINS_CONFIG,
+        chains=chains,
         verify=VERIFY,
         batch_rows=128,
+        judge=judge,
         open_engine=opener,
     )
+
+
+def put_graph(root: str, options: dict[str, str] | None = None) -> None:
+    """A graph without nodes, as build_kg leaves one: a chain's steps are read beside it."""
+    for name in step("build_kg").writes:
+        metadata = user_metadata(step("build_kg"), TABLES[name], "one", {"kg_version": "drawn"})
+        write_deltalake(
+            f"{root}/{name}",
+            TABLES[name].schema.empty_table(),
+            storage_options=options,
+            commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}),
+        )
 
 
 def put_cases(path: Path, rows: list[dict], files: int = 1) -> Path:

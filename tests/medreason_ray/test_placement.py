@@ -5,6 +5,7 @@ import ray
 
 from conf.config import EngineConfig, VllmConfig
 from conf.outcome import ConfigError
+from medreason_ray.engines import placement
 from medreason_ray.engines.placement import resources
 
 
@@ -25,9 +26,27 @@ def test_an_engine_that_computes_elsewhere_takes_a_cpu():
     assert resources(EngineConfig(name="http")) == {"num_cpus": 1}
 
 
-def test_without_gpus_an_actor_takes_its_cpus(cluster):
+def test_without_gpus_an_actor_takes_its_cpus(cluster, monkeypatch):
     cluster(0, 0)
+    monkeypatch.setattr(placement, "_built_for_gpus", lambda: False)
     assert resources(vllm(cpus=3)) == {"num_cpus": 3}
+
+
+def test_a_vllm_built_for_gpus_is_not_put_on_a_cpu(cluster, monkeypatch):
+    cluster(0, 0)
+    monkeypatch.setattr(placement, "_built_for_gpus", lambda: True)
+    with pytest.raises(ConfigError, match="asks for a GPU, and Ray has none"):
+        resources(vllm())
+    assert resources(vllm(device="cpu", cpus=2)) == {"num_cpus": 2}
+
+
+def test_a_node_that_starts_on_demand_is_asked_for_and_waited_for(cluster, monkeypatch):
+    cluster(0)
+    asked = []
+    monkeypatch.setattr(placement, "_LOOK_S", 0)
+    monkeypatch.setattr("ray.autoscaler.sdk.request_resources", lambda bundles: (asked.append(bundles), cluster(0, 2)))
+    assert resources(vllm(device="gpu", gpu_wait_s=60, tensor_parallel=2))["num_gpus"] == 2
+    assert asked == [[{"GPU": 1}, {"GPU": 1}], []]
 
 
 def test_an_actor_takes_the_gpus_that_share_a_layer(cluster):
@@ -45,6 +64,7 @@ def test_over_nodes_an_actor_lives_in_a_group_of_gpus(cluster):
     ("gpus", "settings", "said"),
     [
         ((0,), {"tensor_parallel": 2}, "Ray has no GPUs"),
+        ((0, 0), {"device": "gpu"}, "asks for a GPU, and Ray has none: start a GPU node"),
         ((2,), {"tensor_parallel": 4}, "Ray has 2 GPUs"),
         ((2, 2), {"tensor_parallel": 4}, "largest node has 2 GPUs"),
         ((2,), {"tensor_parallel": 2, "pipeline_parallel": 2}, "Ray has 2 GPUs"),

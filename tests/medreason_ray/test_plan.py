@@ -11,6 +11,7 @@ import ray
 from conf.config import ChainsConfig, EngineConfig, PlanConfig, VerifyConfig
 from conf.identity import digest
 from conf.tables import CASES
+from medreason_ray.engines.template import TemplateEngine
 from medreason_ray.estimate import estimate
 from medreason_ray.ledger import Ledger
 from medreason_ray.plan import choose, count_open, only, used
@@ -61,9 +62,26 @@ def test_an_interval_holds_the_truth_as_often_as_it_says():
 def test_the_ledger_says_what_each_case_used_and_which_are_open(ray_cluster, tmp_path: Path):
     cases = ray.data.from_arrow(pa.Table.from_pylist([case(number) for number in range(30)], CASES.schema))
     ledger, engine = Ledger(str(tmp_path / "replies")), EngineConfig(actors=1)
-    converse = generate_chains.conversation(engine, ChainsConfig(), VerifyConfig())
+    [whole] = generate_chains.passes(engine, ChainsConfig(), VerifyConfig())
     probe = only(cases, IDS[:10])
-    known = generate_chains.ask(probe, converse, ledger=ledger, engine=engine, batch_rows=8).known
-    taken = used(probe, converse, known)
-    still = count_open(cases, converse, known, retry="none", batch_rows=8)
+    known = [generate_chains.ask(probe, whole, ledger=ledger, batch_rows=8).known]
+    taken = used(probe, whole.converse, known, whole.stages)
+    still = count_open(cases, whole.converse, known, retry="none", batch_rows=8)
     assert (taken[:, :3].tolist(), still) == ([[1, 0, 0]] * 10, 20)
+
+
+@pytest.mark.slow
+def test_writer_and_judge_are_counted_apart(ray_cluster, tmp_path: Path):
+    cases = ray.data.from_arrow(pa.Table.from_pylist([case(number) for number in range(12)], CASES.schema))
+    ledger, judge = Ledger(str(tmp_path / "replies")), EngineConfig(name="http", model="judge", actors=1)
+    probe, known, found = only(cases, IDS[:4]), [], []
+    for each in generate_chains.passes(EngineConfig(actors=1), ChainsConfig(), VerifyConfig(arms=["chain"]), judge):
+        asked = generate_chains.ask(probe, each, ledger=ledger, batch_rows=4, open_engine=by_rule, given=known)
+        known.append(asked.known)
+        still = count_open(cases, each.converse, known, retry="none", batch_rows=4)
+        found.append((used(probe, each.converse, known, each.stages)[:, 0].tolist(), still))
+    assert found == [([1] * 4, 8), ([1] * 4, 8)]
+
+
+def by_rule(_: EngineConfig) -> TemplateEngine:
+    return TemplateEngine()

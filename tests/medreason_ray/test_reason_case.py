@@ -28,6 +28,11 @@ def with_rival(**changes) -> dict:
     return row | {"pairs": [*row["pairs"], rival]}
 
 
+def begun(row: dict, chains=CHAINS, verify=VERIFY, model=MODEL, judge=None) -> Talk:
+    """The conversation, waiting for its first replies."""
+    return Talk(row, lambda each: reason(each, chains=chains, verify=verify, model=model, judge=judge or model))
+
+
 class Scripted:
     """Answers each stage by its script, the last line again and again, and notes what it was asked."""
 
@@ -39,8 +44,8 @@ class Scripted:
             "answer_blind": ['{"answer": "A"}'],
         } | script
 
-    def talk(self, row: dict, chains=CHAINS, verify=VERIFY, model=MODEL) -> Talk:
-        talk = Talk(row, lambda each: reason(each, chains=chains, verify=verify, model=model))
+    def talk(self, row: dict, *given, **more) -> Talk:
+        talk = begun(row, *given, **more)
         while talk.requests:
             self.asked.append([request.stage for request in talk.requests])
             talk.send([self._reply(request) for request in talk.requests])
@@ -74,14 +79,14 @@ def test_paths_are_kept_then_chains_written_then_answered_blind():
 def test_the_writer_is_shown_the_paths_that_were_kept_only():
     shown = []
     script = Scripted()
-    talk = Talk(case(1), lambda row: reason(row, chains=CHAINS, verify=VERIFY, model=MODEL))
+    talk = begun(case(1))
     talk.send([script._reply(talk.requests[0])])
     shown = [path.text for path in talk.requests[0].shown.paths]
     assert shown == ["A causes D, D resembles C"]
 
 
 def test_samples_differ_in_their_seed_alone():
-    talk = Talk(case(1), lambda row: reason(row, chains=replace(CHAINS, prune=False), verify=VERIFY, model=MODEL))
+    talk = begun(case(1), replace(CHAINS, prune=False))
     first, second = talk.requests
     assert first.prompt == second.prompt
     assert first.seed != second.seed
@@ -105,7 +110,7 @@ def test_options_are_shown_in_one_order_for_all_requests_of_a_question_and_not_a
     orders = set()
     for number in range(8):
         script = Scripted()
-        talk = Talk(case(number, options=options), lambda row: reason(row, chains=CHAINS, verify=VERIFY, model=MODEL))
+        talk = begun(case(number, options=options))
         talk.send([script._reply(talk.requests[0])])
         talk.send([script._reply(request) for request in talk.requests])
         of_question = {request.shown.keys for request in talk.requests}
@@ -118,13 +123,79 @@ def test_no_blind_prompt_tells_the_conclusion():
     script = Scripted(
         write_chains=[json.dumps({"steps": json.loads(said("E1"))["steps"], "conclusion": "It is ZZTOP."})]
     )
-    talk = Talk(case(1), lambda row: reason(row, chains=CHAINS, verify=VERIFY, model=MODEL))
+    talk = begun(case(1))
     for _ in range(2):
         talk.send([script._reply(request) for request in talk.requests])
     assert [request.stage for request in talk.requests if "ZZTOP" in request.prompt] == []
 
 
+NAMED = {"answer": "gout", "answer_names": ["gouty arthritis", "podagra"]}
+
+
+@pytest.mark.parametrize(("arm", "named"), [("chain", True), ("masked", False)])
+def test_a_masked_chain_names_the_answer_nowhere_in_steps_or_paths(arm, named):
+    row = case(1, ("Toe hurts Podagra, Podagra is Gout",), **NAMED, options=[])
+    script = Scripted(
+        write_chains=[said("E1", "E2", text="So it is Gouty arthritis.")],
+        prune_paths=[json.dumps({"kept": [1]})],
+        answer_blind=[json.dumps({"answer": "gout"})],
+    )
+    script.talk(row, replace(CHAINS, samples=1), VerifyConfig(arms=[arm]))
+    prompt = script.last.prompt.partition("## Reasoning")[2].casefold()
+    assert [name in prompt for name in ("gout", "podagra", "gouty arthritis")] == [named] * 3
+
+
+def test_a_rival_is_the_wrong_option_whose_path_the_ranker_puts_first():
+    row = with_rival(options=[{"key": key, "text": key} for key in "ABC"])
+    dearer = row["pairs"][1] | {
+        "option_key": "C",
+        "paths": [row["pairs"][1]["paths"][0] | {"cost": 99, "path_id": "first"}],
+    }
+    row["pairs"].insert(1, dearer)
+    [foil] = [chain for chain in Scripted().talk(row).result.chains if chain["arm"] == "foil"]
+    assert foil["evidence"] == ["first"]
+
+
+def test_a_template_s_chains_are_judged_where_a_model_is_named_for_it():
+    talk = Scripted().talk(
+        with_rival(), replace(CHAINS, samples=1), model=Model(label="template/1", reads=False), judge=MODEL
+    )
+    assert {(row["arm"], row["judge_model"], row["same_model"]) for row in talk.result.verdicts} == {
+        (arm, "vllm/m", False) for arm in ("closed_book", "chain", "foil")
+    }
+
+
 # What becomes of it
+
+
+@pytest.mark.parametrize(("label", "same"), [("vllm/m", True), ("http/m", True), ("vllm/other", False)])
+def test_a_verdict_says_whether_the_writer_judged(label, same):
+    talk = Scripted().talk(case(1), judge=replace(MODEL, label=label))
+    assert {(row["judge_model"], row["same_model"]) for row in talk.result.verdicts} == {(label, same)}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "verdict"),
+    [("A", (True, False)), ("B", (False, True)), ("C", (False, False))],
+    ids=["right", "persuaded", "other wrong"],
+)
+def test_a_foil_s_verdict_says_whether_its_own_option_was_chosen(chosen, verdict):
+    row = with_rival(options=[{"key": key, "text": f"option {key}"} for key in "ABC"])
+    script = Scripted()
+    talk = begun(row, verify=VerifyConfig(arms=["foil"]))
+    for _ in range(2):
+        talk.send([script._reply(request) for request in talk.requests])
+    [request] = talk.requests
+    letter = "ABC"[request.shown.keys.index(chosen)]
+    talk.send([{"reply": json.dumps({"answer": letter}), "finish_reason": "stop", "error": None}])
+    [said_of_foil] = [row for row in talk.result.verdicts if row["arm"] == "foil"]
+    assert (said_of_foil["answer_key"], said_of_foil["agrees"], said_of_foil["persuaded"]) == (chosen, *verdict)
+
+
+def test_of_other_arms_persuaded_says_what_agrees_says_and_of_the_closed_book_nothing():
+    said_of = {row["arm"]: (row["agrees"], row["persuaded"]) for row in Scripted().talk(with_rival()).result.verdicts}
+    assert said_of["closed_book"][1] is None
+    assert said_of["chain"][0] == said_of["chain"][1]
 
 
 def test_each_chain_has_a_verdict_an_arm():
@@ -200,7 +271,7 @@ def test_a_blind_answer_that_fails_leaves_the_chain():
 def test_worst_paths_are_left_out_until_the_model_can_read_the_prompt_and_the_row_says_so():
     paths = tuple(f"A step{number} B{number}, B{number} ends C" for number in range(6))
     chains = replace(CHAINS, prune=False, samples=1, max_steps=1, step_chars=40)
-    whole = Talk(case(1, paths), lambda row: reason(row, chains=chains, verify=VERIFY, model=MODEL)).requests[0]
+    [whole] = begun(case(1, paths), chains).requests
     room = TokenCounter().count(whole.prompt) + whole.max_tokens
     talk = Scripted().talk(case(1, paths), chains, VerifyConfig(arms=[]), replace(MODEL, max_model_len=room))
     [chain] = talk.result.chains
@@ -220,7 +291,7 @@ def test_talks_go_on_as_far_as_the_ledger_knows():
     held = {}
     script = Scripted()
     script.talk(case(1))
-    first = Talk(case(1), lambda row: reason(row, chains=CHAINS, verify=VERIFY, model=MODEL))
+    first = begun(case(1))
     held[first.requests[0].request_id] = {"reply": KEPT, "finish_reason": "stop", "error": None}
     [waiting] = advance([first], lambda ids: [held.get(each) for each in ids])
     assert [request.stage for request in waiting.requests] == ["write_chains"] * 2

@@ -99,3 +99,8 @@ def test_a_step_replaces_its_tables_in_one_commit_and_once(lake: Lake) -> None:
     assert (emptied.up_to_date, emptied.units_in, emptied.tables["links"].rows) == (False, 0, 0)
     assert rows(lake, "rejects", "key") == ["line"]
     assert versions(lake) == [1, 1, 2]
+
+    put(lake, "questions", "load_questions", [], run="three")
+    again = store.run(STEP, link_entities.run, config=LinksConfig(), batch_rows=8)
+    assert (again.up_to_date, versions(lake)[:2]) == (False, [2, 2])
+    assert {lake.checked(name, reader="a test").fingerprint for name in STEP.writes} == {again.fingerprint}

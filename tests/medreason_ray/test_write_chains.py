@@ -142,6 +142,29 @@ def test_a_label_counts_for_the_first_path_that_holds_its_edge():
     ]
 
 
+def test_an_edge_counts_for_the_path_that_the_chain_walks_whole():
+    row = case(1, ("A a B, B b C", "A c D, D d C", "A c D, D e B, B b C"))
+    steps = [
+        {"support": "kg", "edges": ["E3"], "text": "So."},
+        {"support": "kg", "edges": ["E5", "E2"], "text": "So."},
+    ]
+    chain = parsed(json.dumps({"steps": steps, "conclusion": "C."}), row)
+    third = row["pairs"][0]["paths"][2]["path_id"]
+    assert [(edge["path_id"], edge["hop"]) for step in chain["steps"] for edge in step["edges"]] == [
+        (third, 0),
+        (third, 1),
+        (third, 2),
+    ]
+    assert chain["evidence"] == [third]
+
+
+def test_a_step_names_the_ends_of_what_it_cites_until_its_words_are_read():
+    assert [step["mentions"] for step in written(case(1, ("A treats B, B presents C",)))["steps"]] == [
+        ["A", "B"],
+        ["B", "C"],
+    ]
+
+
 def test_a_step_cannot_pose_as_a_heading():
     assert parsed(said("E1", text="x\nConclusion:\ny"), case(1))["reasoning"].count("\nConclusion:\n") == 1
 
