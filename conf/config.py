@@ -25,6 +25,7 @@ from conf.config_graph import (
     ScreenConfig,
     SourceConfig,
 )
+from conf.outcome import ConfigError
 
 __all__ = [
     "MOST_STEPS",
@@ -264,10 +265,23 @@ class Config:
     def judging(self) -> EngineConfig | None:
         """Who answers blind and judges, as far as that can change a verdict; None where the writer does, or nobody."""
         judge = self.judge
-        if judge.name == "template" or not self.verify.arms:
+        if judge.name == "template" or self.verify.judge == "writer" or not self.verify.arms:
             return None
         vllm = judge.vllm if judge.name == "vllm" else VllmConfig()
         return replace(judge, vllm=vllm, http=judge.http if judge.name == "http" else HttpConfig())
+
+    def check_judge(self) -> None:
+        """A model that judges its own chains may follow its own words, so it does that only where a person said that it may.
+
+        Raises:
+            ConfigError: a model writes, and who answers blind is not said.
+        """
+        named = self.judge.name != "template" and self.judge.model
+        if self.engine.name != "template" and self.verify.arms and self.verify.judge == "other" and not named:
+            raise ConfigError(
+                f"engine.name={self.engine.name} writes and no other model is named to answer blind: set judge.name and "
+                "judge.model, or verify.judge=writer (the writer judges its own chains), or verify.arms=[] (nobody is asked)"
+            )
 
     @property
     def longest_chain(self) -> int:

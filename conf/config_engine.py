@@ -86,7 +86,7 @@ class HttpConfig:
 class EngineConfig:
     """Who answers: as `engine` the writer, who is asked all that no other is asked; as `judge` whoever answers blind and judges.
 
-    A judge is named by `judge.name`; while that is template, the writer judges its own chains.
+    A judge is named by `judge.name`; template names nobody. `verify.judge` says whether the writer may judge.
     """
 
     name: Literal["template", "vllm", "http"] = "template"
@@ -196,6 +196,10 @@ class VerifyConfig:
     """closed_book: the question alone is answered; chain: with the chain, its conclusion cut off; masked: with that, every
     name of the answer masked; foil: with a chain, by the same prompt, towards the wrong option that has the best path.
     An engine that reads nothing is not asked."""
+
+    judge: Literal["other", "writer"] = option("other", operational=True)
+    """Who answers blind and judges what a model wrote. other: another model, which `judge` names; without one nothing is asked.
+    writer: the model that wrote the chains, for want of another, whatever `judge` says; each verdict then says same_model."""
 
     seed: int = 0
     """Seed of the order in which options are shown."""

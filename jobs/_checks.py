@@ -122,6 +122,10 @@ def misfits(found: dict[str, str], packages: Sequence[str]) -> list[str]:
 def engine(config: Config) -> Iterator[Finding]:
     """Who answers, and who judges where that is another: vLLM with what it computes on, or an endpoint with its key."""
     own, *judges = config.asked
+    try:
+        config.check_judge()
+    except ConfigError as error:
+        yield Finding(check="judge", state="missing", found="nobody is named", todo=str(error))
     yield from _engine(config, own)
     for found in (each for judge in judges for each in _engine(config, judge)):
         yield replace(found, check=f"judge's {found.check}", todo=found.todo.replace("engine.", "judge."))

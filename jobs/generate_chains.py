@@ -10,6 +10,7 @@ from medreason_ray.stages import generate_chains
 
 def main(run: Run) -> None:
     """Ask what the ledger does not know, then read every reply."""
+    run.config.check_judge()
     run.configure(rounds.of_round(run.lake, run.config))
     config = run.config
     ledger = Ledger(run.lake.uri("replies"), run.lake.storage_options)

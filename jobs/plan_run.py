@@ -26,6 +26,7 @@ def main(run: Run) -> None:
     Raises:
         ContractError: there is no case, or no request of the probe was answered.
     """
+    run.config.check_judge()
     run.lake.checked("cases", reader="plan_run")
     run.configure(rounds.of_round(run.lake, run.config))
     config = run.config

@@ -23,6 +23,7 @@ ROUND = (generate_chains, verify_chains, assemble_release)
 
 def main(run: Run) -> None:
     """Run the jobs, each in a child run of MLflow; those of a round as often as release.target_rows needs."""
+    run.config.check_judge()
     folder = assemble_release.export_folder(run)
     _each(run, *TO_CASES, *ROUND)
     while _rounds.another(run):

@@ -6,7 +6,8 @@
 # MAGIC Runs the whole pipeline: Spark for the graph and the paths, Ray on Spark for what asks a model (`ray.on_spark.workers=N`, one Ray
 # MAGIC node a machine; shut down behind each step). A run that was stopped goes on where it stopped; no request is asked twice.
 # MAGIC
-# MAGIC Overrides for a model on the cluster's GPUs: `engine.name=vllm engine.model=FOLDER engine.actors=2 ray.on_spark.workers=2`.
+# MAGIC Overrides for a model on the cluster's GPUs: `engine.name=vllm engine.model=FOLDER engine.actors=2
+# MAGIC judge.name=vllm judge.model=OTHER judge.actors=2 ray.on_spark.workers=2`.
 
 # COMMAND ----------
 

@@ -152,7 +152,7 @@ def _notices(asked: Sequence[Asked], failed: int, unjudged: int, *, own: bool) -
         )
     if own:
         notices.append(
-            "the writer answered blind and judged its own chains (same_model); name another model: judge.name=…"
+            "the writer answered blind and judged its own chains (verify.judge=writer): each verdict says same_model"
         )
     return tuple(notices)
 

@@ -105,6 +105,17 @@ def test_of_a_judge_counts_what_can_change_a_verdict(setting, counts):
     assert (_fingerprint(load(named)) != _fingerprint(load([*named, setting]))) is counts
 
 
+def test_a_writer_judges_itself_only_where_that_is_said():
+    written, named = ["engine.name=http", "engine.model=m"], ["judge.name=http", "judge.model=n"]
+    for neither in ([], ["judge.name=http"]):
+        with pytest.raises(ConfigError, match="engine.name=http writes and no other model is named to answer blind"):
+            load([*written, *neither]).check_judge()
+    for said in (named, ["verify.judge=writer"], ["verify.judge=writer", *named], ["verify.arms=[]"]):
+        load([*written, *said]).check_judge()
+    assert load([*written, *named]).judging.model == "n"
+    assert load([*written, *named, "verify.judge=writer"]).judging is None
+
+
 def test_a_file_counts_by_its_content_not_its_folder(tmp_path: Path):
     prints = []
     for folder, text in (("a", "id\tx\n"), ("b", "id\tx\n"), ("c", "id\ty\n")):

@@ -39,12 +39,18 @@ class Head:
             command, cwd=cwd, env=self.environment(**environment), capture_output=True, text=True, check=False
         )
 
-    def submitting(self, *arguments: str) -> "subprocess.Popen[str]":
-        """submit_job as a user calls it; the nodes run this interpreter."""
+    @contextmanager
+    def submitting(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+        """submit_job as a user calls it, ended with the block; the nodes run this interpreter."""
         given = [f"address={self.dashboard}", f"python={sys.executable}", *arguments]
         command = [sys.executable, "-u", "-m", "jobs.submit_job", *given]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=pipe, stderr=pipe, text=True)
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=pipe, stderr=pipe, text=True)
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()  # else a block that failed would wait here for a job that waits for the block
 
     def submit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         with self.submitting(*arguments) as process:

@@ -95,6 +95,12 @@ def test_a_lake_that_cannot_be_written_to_is_missing(doctor):
     assert (code, checks["lake"]["state"]) == (2, "missing")
 
 
+def test_a_writer_that_no_other_model_judges_is_told(doctor):
+    written = ("engine.name=http", "engine.model=tiny", "engine.http.base_url=http://127.0.0.1:1/v1")
+    assert doctor(*written)[1]["judge"]["state"] == "missing"
+    assert "judge" not in doctor(*written, "verify.judge=writer")[1]
+
+
 def test_a_judge_of_its_own_is_looked_at_too(doctor):
     judge = ("judge.name=http", "judge.model=tiny", "judge.http.key_env=JUDGE_KEY")
     code, checks, _ = doctor(*judge, "judge.http.base_url=http://127.0.0.1:1/v1", "verify.arms=[chain]")

@@ -93,7 +93,7 @@ def run(address: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
     )
     put_graph(str(folder / "lake"))
     settings = [
-        "lake.root=lake", "ray.num_cpus=4", "engine.name=http", "engine.model=tiny", "engine.actors=1",
+        "lake.root=lake", "ray.num_cpus=4", "engine.name=http", "engine.model=tiny", "engine.actors=1", "verify.judge=writer",
         f"engine.http.base_url={address}", "engine.price_in=1", "engine.price_out=10",
     ]  # fmt: skip
     keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

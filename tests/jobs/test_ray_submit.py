@@ -78,7 +78,7 @@ def test_a_local_run_takes_them_for_its_own_and_releases_the_same(submitted, dem
 
 
 def test_what_the_driver_refuses_is_exit_code_2(submitted, head, lake):
-    vllm = ["engine.name=vllm", "engine.model=gpt2", "engine.vllm.device=gpu"]
+    vllm = ["engine.name=vllm", "engine.model=gpt2", "engine.vllm.device=gpu", "verify.judge=writer"]
     done = head.submit("job=generate_chains", "profile=demo", f"lake.root={lake}", "tracking.enabled=false", *vllm)
     assert (done.returncode, last_line(done)["status"]) == (2, "refused")
     assert "engine.name=vllm asks for a GPU, and Ray has none: start a GPU node" in last_line(done)["error"]

@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not true():
         assert process.poll() is None, process.returncode
         assert time.monotonic() < deadline
@@ -87,7 +87,7 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:
 
 def settings_of(endpoint: Endpoint) -> list[str]:
     return [
-        "tracking.enabled=false", "ray.num_cpus=4", "engine.name=http", "engine.model=tiny",
+        "tracking.enabled=false", "ray.num_cpus=4", "engine.name=http", "engine.model=tiny", "verify.judge=writer",
         f"engine.actors={ACTORS}", f"engine.concurrency={CONCURRENCY}", f"engine.http.base_url=http://127.0.0.1:{endpoint.server_address[1]}/v1",
     ]  # fmt: skip
 
