@@ -1,11 +1,9 @@
 """A notebook of Databricks run without Databricks: its Python cells in order, in one namespace, with stand-ins.
 
-`dbutils.widgets`, `display`, `displayHTML` and `spark` are what the notebooks use; `display` evaluates the frame. As a script:
-`python notebook.py NOTEBOOK widget=value …`.
+`dbutils.widgets`, `display`, `displayHTML` and `spark` are what the notebooks use; `display` evaluates the frame.
 """
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,7 +63,3 @@ def run(path: Path, **widgets: str) -> dict[str, Any]:
             exec(compile(cell, f"{path.name}[{number}]", "exec"), names)
     assert widgets.keys() <= held.made.keys(), f"{path.name} has no widget {sorted(widgets.keys() - held.made.keys())}"
     return names | {"shown": shown, "html": html}
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]), **dict(each.split("=", 1) for each in sys.argv[2:]))

@@ -1,6 +1,5 @@
 """A graph that grew beside the questions and at one place of theirs: only what is shown otherwise is asked about again."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,13 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, QueryBuilder
 
-from tests.jobs.conftest import last_line
+from jobs import run_pipeline
+from tests.jobs.conftest import copied, last_line, run_here
 
 pytestmark = pytest.mark.slow
 
 DEMO = "{name: demo, format: triples, nodes: '${bundled:demo/nodes.tsv}', edges: '${bundled:demo/edges.tsv}'}"
-GROWN = "{name: grown, format: triples, nodes: nodes.tsv, edges: edges.tsv}"
+GROWN = "{name: grown, format: triples, nodes: FOLDER/nodes.tsv, edges: FOLDER/edges.tsv}"
 
 
 def rows(lake: Path, table: str) -> list[dict[str, Any]]:
@@ -35,19 +35,17 @@ def put_source(folder: Path, lake: Path, ends: list[str]) -> None:
         (folder / f"{name}.tsv").write_text("".join("\t".join(line) + "\n" for line in lines))
 
 
-def test_only_cases_that_changed_are_asked_about_and_the_others_keep_their_chains(demo):
+def test_only_cases_that_changed_are_asked_about_and_the_others_keep_their_chains(demo, spark, ray_cluster, tmp_path):
     place, done = demo
-    lake = place.folder / "lake" / "grown"
-    shutil.copytree(place.folder / "lake" / "demo", lake)
+    lake = copied(place.folder / "lake" / "demo", tmp_path / "lake")
     old = {table: by_question(lake, table) for table in ("cases", "chains")}
     paid = {row["request_id"] for row in rows(lake, "replies")}
     pair = old["cases"][min(old["cases"])]["pairs"][0]
-    put_source(place.folder, lake, [pair["source"], pair["target"]])
+    put_source(tmp_path, lake, [pair["source"], pair["target"]])
 
-    arguments = ("profile=demo", "lake.root=lake/grown", "tracking.enabled=false", f"kg.sources=[{DEMO},{GROWN}]")
-    again = place.run("medreason-run-pipeline", *arguments)
-    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
-    graphs = [last_line(run)["steps"]["build_kg"]["facts"]["kg_version"] for run in (done, again)]
+    sources = f"kg.sources=[{DEMO},{GROWN.replace('FOLDER', str(tmp_path))}]"
+    again = run_here(run_pipeline, "profile=demo", f"lake.root={lake}", "tracking.enabled=false", sources)
+    graphs = [run["steps"]["build_kg"]["facts"]["kg_version"] for run in (last_line(done), again)]
     assert graphs[0] != graphs[1]
 
     new = {table: by_question(lake, table) for table in ("cases", "chains")}

@@ -1,11 +1,10 @@
 """Every notebook runs, with stand-ins for what Databricks brings, over the demo's lake."""
 
 import ast
-import shutil
 
 import pytest
 
-from tests.jobs.conftest import ROOT
+from tests.jobs.conftest import ROOT, copied
 from tests.jobs.notebook import cells, run
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
@@ -14,10 +13,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 @pytest.fixture(scope="module")
 def lake(demo, tmp_path_factory):
     """The demo's lake, a copy: notebooks run jobs."""
-    place, _ = demo
-    copy = tmp_path_factory.mktemp("notebooks") / "lake"
-    shutil.copytree(place.folder / "lake" / "demo", copy)
-    return copy
+    return copied(demo[0].folder / "lake" / "demo", tmp_path_factory.mktemp("notebooks") / "lake")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,7 +1,6 @@
 """The Ray jobs of the demo on a real cluster: handed over as users do, with the result of a local run."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,16 +10,16 @@ import httpx
 import pytest
 
 from conf.outcome import ConfigError
+from jobs import run_pipeline
 from jobs._run import STOPPED
 from medreason_ray.submission import connect
-from tests.jobs.conftest import last_line, rows
+from tests.jobs.conftest import FROM_CASES, MADE_BY_RAY, copied, last_line, rows, run_here
 from tests.jobs.ray_head import RAY, TOKEN, Head, node, ray_head
 from tests.jobs.test_stopped_job import AT_ONCE, IN_FLIGHT, holding, kept, let_go, put_cases, settings_of, wait_until
 
 pytestmark = pytest.mark.slow
 
 WRITTEN = ("mentions", "links", "chains", "verdicts")
-BEHIND = ("replies", "checks", "release", "preference_pairs", "export")
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +31,8 @@ def head() -> Iterator[Head]:
 @pytest.fixture(scope="module")
 def lake(demo, tmp_path_factory) -> Path:
     """The demo's lake as the Spark jobs left it: without what Ray writes, and what follows from that last."""
-    lake = tmp_path_factory.mktemp("shared") / "lake"
-    shutil.copytree(demo[0].folder / "lake" / "demo", lake)
-    for name in (*WRITTEN, *BEHIND):
-        shutil.rmtree(lake / name, ignore_errors=True)
-    return lake
+    to = tmp_path_factory.mktemp("shared") / "lake"
+    return copied(demo[0].folder / "lake" / "demo", to, (*MADE_BY_RAY, *FROM_CASES))
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +64,11 @@ def test_each_table_is_that_of_a_local_run(submitted, demo, lake, name):
     assert rows(lake, name) == rows(demo[0].folder / "lake" / "demo", name)
 
 
-def test_a_local_run_takes_them_for_its_own_and_releases_the_same(submitted, demo, lake):
-    place, local = demo
-    done = place.run("medreason-run-pipeline", "profile=demo", f"lake.root={lake}", "tracking.enabled=false")
-    steps = last_line(done)["steps"]
+def test_a_local_run_takes_them_for_its_own_and_releases_the_same(submitted, demo, lake, spark):
+    done = run_here(run_pipeline, "profile=demo", f"lake.root={lake}", "tracking.enabled=false")
+    steps = done["steps"]
     assert [name for name, each in steps.items() if not each["up_to_date"]] == ["verify_chains", "assemble_release"]
-    digests = [last_line(run)["steps"]["assemble_release"]["facts"]["release_digest"] for run in (done, local)]
+    digests = [run["steps"]["assemble_release"]["facts"]["release_digest"] for run in (done, last_line(demo[1]))]
     assert digests[0] == digests[1]
 
 

@@ -2,18 +2,22 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import pyspark
 import pytest
 
 from tests.jobs.conftest import ROOT, Place, last_line, rows
 from tests.processes import free_ports
 
 pytestmark = pytest.mark.slow
+
+BIN = Path(sys.executable).parent
 
 SMALL = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": "-XX:+UseSerialGC"}
 
@@ -36,7 +40,7 @@ def spark_submit(
         settings += ["--conf", each]
     arguments = ["profile=demo", "spark.provided=true", f"lake.root={lake}", key]
     return subprocess.run(
-        [place.bin / "spark-submit", *options, *settings, script, *arguments],
+        [BIN / "spark-submit", *options, *settings, script, *arguments],
         cwd=place.folder,
         env=environment(place),
         capture_output=True,
@@ -48,7 +52,7 @@ def spark_submit(
 @contextmanager
 def daemon(place: Place, name: str, *arguments: str, folder: Path) -> Iterator[None]:
     """A process of Spark's standalone cluster, ended by its id."""
-    spark_class = next(place.bin.parent.glob("lib/python*/site-packages/pyspark/bin/spark-class"))
+    spark_class = Path(pyspark.__file__).parent / "bin" / "spark-class"
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

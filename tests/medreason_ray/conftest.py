@@ -1,8 +1,7 @@
-"""One Ray for all tests of this package, and one vLLM."""
+"""One vLLM for all tests of this package, and what is asked of an endpoint."""
 
 import asyncio
 import threading
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -10,26 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 import stamina
 
-from conf.config import EngineConfig, RayConfig, VllmConfig
+from conf.config import EngineConfig, VllmConfig
 from medreason_ray.engines.small_model import write_small_model
-from medreason_ray.session import start_ray
 from tests.medreason_ray.drawn import case
 from tests.medreason_ray.endpoint import KEY, Endpoint, serve
 from tests.medreason_ray.generating import MANY, Run, generate, logged, put_cases
-
-
-@pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """A local cluster of four logical CPUs; only this process's own is ended."""
-    with warnings.catch_warnings():
-        # Ray 2.60 warns of its own defaults when it makes its first DataContext.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        start_ray(RayConfig(num_cpus=4))
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture(scope="session")
