@@ -17,19 +17,25 @@ pytestmark = pytest.mark.slow
 APART = ("lake.", "tracking.")
 
 
-def door(folder):
-    """The release's digest and the pipeline's MLflow parameters, as they lie behind a door."""
+def door(folder, code):
+    """The release's digest and the pipeline's MLflow parameters behind a door; files that are bundled lie beside the code."""
     release = Lake(load([f"lake.root={folder}/lake/demo"])).commit("release")
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiments = [each.experiment_id for each in client.search_experiments()]
     [run] = client.search_runs(experiments, "tags.`medreason.pipeline` = 'true'", max_results=1)
-    return release.facts["release_digest"], {k: v for k, v in run.data.params.items() if not k.startswith(APART)}
+    params = {k: v.replace(str(code), "CODE") for k, v in run.data.params.items() if not k.startswith(APART)}
+    return release.facts["release_digest"], params
+
+
+def wheel(place):
+    [packages] = place.bin.parent.glob("lib/python*/site-packages")
+    return packages
 
 
 @pytest.fixture(scope="module")
 def command_line(demo):
     place, _ = demo
-    return door(place.folder)
+    return door(place.folder, wheel(place))
 
 
 def own(folder):
@@ -46,7 +52,7 @@ def test_ray_job_submit_goes_on_from_another_s_cases_and_releases_the_same(demo,
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "build_cases: up to date" in done.stdout
     assert "generate_chains: up to date" not in done.stdout
-    assert door(tmp_path) == command_line
+    assert door(tmp_path, wheel(place)) == command_line
 
 
 def test_a_notebook_on_seven_partitions_with_small_batches_releases_the_same(
@@ -62,6 +68,6 @@ def test_a_notebook_on_seven_partitions_with_small_batches_releases_the_same(
             run(ROOT / "notebooks/03_generate_at_scale.py", **widgets)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", before)
-    digest, params = door(tmp_path)
+    digest, params = door(tmp_path, ROOT)
     assert digest == command_line[0]
     assert params == command_line[1] | {"ray.batch_rows": "5"}
