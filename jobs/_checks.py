@@ -142,12 +142,8 @@ def _engine(config: Config, asked: EngineConfig) -> Iterator[Finding]:
         there = bool(os.environ.get(asked.http.key_env))
         state: State = "ok" if there else "missing" if needed else "note"
         todo = f"set {asked.http.key_env} on every node" + ("" if needed else " if the server wants a key")
-        yield Finding(
-            check="key",
-            state=state,
-            found=f"{asked.http.key_env} is {'' if there else 'not '}set",
-            todo="" if there else todo,
-        )
+        found = f"{asked.http.key_env} is {'' if there else 'not '}set"
+        yield Finding(check="key", state=state, found=found, todo="" if there else todo)
         yield _answers("endpoint", url, "start the server, or correct engine.http.base_url")
 
 
