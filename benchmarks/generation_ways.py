@@ -161,17 +161,23 @@ def ours(model: str) -> Measured:
     }
 
 
-def ray_llm(model: str) -> Measured:
-    """ray.data.llm in the steady state: the tokens of the last 192 rows, from the end of the row before them."""
+def _start_rays_own(config: EngineConfig) -> None:
+    """A Ray for Ray's own ways, in the environment that our engine sets for itself."""
     from medreason_ray.engines import vllm_settings
 
-    config = engine_config(model)
     vllm_settings.set_environment(config, gpus=False)
     import ray
-    from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
     os.environ["RAY_worker_niceness"] = _SAME_NICENESS  # noqa: SIM112  Ray spells it so
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+
+
+def ray_llm(model: str) -> Measured:
+    """ray.data.llm in the steady state: the tokens of the last 192 rows, from the end of the row before them."""
+    config = engine_config(model)
+    _start_rays_own(config)
+    from ray.data.llm import build_processor, vLLMEngineProcessorConfig
+
     processor = build_processor(
         vLLMEngineProcessorConfig(
             model_source=model,
@@ -245,18 +251,13 @@ def _chat(row: dict[str, Any]) -> dict[str, Any]:
 
 def ray_serve(model: str) -> Measured:
     """ray.data.llm with a shared Serve deployment that holds the engine, in the steady state as `ray_llm`."""
-    from medreason_ray.engines import vllm_settings
-
     config = engine_config(model)
-    vllm_settings.set_environment(config, gpus=False)
-    import ray
+    _start_rays_own(config)
     from ray import serve
     from ray.data.llm import ServeDeploymentProcessorConfig, build_processor
     from ray.serve.llm import LLMConfig, build_llm_deployment
     from ray.serve.llm.openai_api_models import ChatCompletionRequest
 
-    os.environ["RAY_worker_niceness"] = _SAME_NICENESS  # noqa: SIM112  Ray spells it so
-    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     deployment = LLMConfig(
         model_loading_config={"model_id": "bench", "model_source": model},
         engine_kwargs=_engine_arguments(config),

@@ -201,6 +201,36 @@ def unchanged(
     )
 
 
+def replaced(
+    step: Step,
+    fingerprint: str,
+    outcome: Outcome,
+    *,
+    inputs: Mapping[str, TableReport],
+    tables: Mapping[str, TableReport],
+    units_out: int,
+    rejected: Mapping[tuple[str, str], int],
+    seconds: float,
+) -> StageReport:
+    """The report of a step that has written its tables; `rejected` by (entity, reason)."""
+    return StageReport(
+        step=step.name,
+        unit=step.unit,
+        fingerprint=fingerprint,
+        up_to_date=False,
+        inputs=inputs,
+        tables=tables,
+        units_in=outcome.units_in,
+        units_out=units_out,
+        rejected={reason: count for (_, reason), count in sorted(rejected.items())},
+        merged=dict(outcome.merged),
+        seconds=seconds,
+        facts=dict(outcome.facts),
+        notices=outcome.notices,
+        metrics=dict(outcome.metrics),
+    )
+
+
 def check_row_law(step: Step, outcome: Outcome, units_out: int, rejected: Mapping[tuple[str, str], int]) -> None:
     """Units in = units out + units rejected + units merged, or the step has lost or invented one.
 

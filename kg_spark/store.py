@@ -16,7 +16,7 @@ from pyspark.storagelevel import StorageLevel
 from conf.config import Config
 from conf.flow import Step
 from conf.lake import Lake, user_metadata
-from conf.outcome import Outcome, Reason, StageReport, check_row_law, unchanged
+from conf.outcome import Outcome, Reason, StageReport, check_row_law, replaced, unchanged
 from conf.table import Table
 from conf.tables import REJECTS, TABLES
 from kg_spark.catalog import check_catalog, register
@@ -87,20 +87,15 @@ class SparkStore:
         for name, frame in frames.items():
             self._write(TABLES[name], frame, user_metadata(step, TABLES[name], wanted, outcome.facts))
         self._register(step)
-        return StageReport(
-            step=step.name,
-            unit=step.unit,
-            fingerprint=wanted,
-            up_to_date=False,
+        return replaced(
+            step,
+            wanted,
+            outcome,
             inputs=inputs,
             tables={name: self._lake.report(name) for name in step.writes},
-            units_in=outcome.units_in,
             units_out=units_out,
-            rejected={reason: count for (_, reason), count in sorted(rejected.items())},
-            merged=dict(outcome.merged),
+            rejected=rejected,
             seconds=time.monotonic() - started,
-            facts=dict(outcome.facts),
-            notices=outcome.notices,
         )
 
     def _register(self, step: Step) -> None:

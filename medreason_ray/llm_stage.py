@@ -132,7 +132,11 @@ def ask_missing(
         batch_size=batch_rows,
         batch_format="pyarrow",
         zero_copy_batch=True,
-        compute=ActorPoolStrategy(size=actors, max_concurrent_calls_per_actor=_CALLS),
+        # No queue at an actor beside these: Ray Data's own, as long again, gave the one that opened its engine first all eight
+        # blocks of a run, and the other actor was ended for want of work.
+        compute=ActorPoolStrategy(
+            size=actors, max_concurrent_calls_per_actor=_CALLS, max_tasks_in_flight_per_actor=_CALLS
+        ),
         **needs,
         fn_constructor_kwargs={
             "converse": converse,

@@ -16,7 +16,7 @@ from ray.data import Dataset
 from conf.config import Config
 from conf.flow import Step
 from conf.lake import Lake, user_metadata
-from conf.outcome import Outcome, Reason, StageReport, check_row_law, unchanged
+from conf.outcome import Outcome, Reason, StageReport, check_row_law, replaced, unchanged
 from conf.tables import REJECTS, TABLES
 from medreason_ray.delta_sink import ReplaceTable
 from medreason_ray.on_spark import ray_on_spark
@@ -88,21 +88,15 @@ class RayStore:
             metadata = user_metadata(step, table, wanted, outcome.facts)
             sink = ReplaceTable(self._lake.uri(name), table.schema, metadata, self._lake.storage_options)
             dataset.write_datasink(sink)
-        return StageReport(
-            step=step.name,
-            unit=step.unit,
-            fingerprint=wanted,
-            up_to_date=False,
+        return replaced(
+            step,
+            wanted,
+            outcome,
             inputs=inputs,
             tables={name: self._lake.report(name) for name in step.writes},
-            units_in=outcome.units_in,
             units_out=units_out,
-            rejected={reason: count for (_, reason), count in sorted(rejected.items())},
-            merged=dict(outcome.merged),
+            rejected=rejected,
             seconds=time.monotonic() - started,
-            facts=dict(outcome.facts),
-            notices=outcome.notices,
-            metrics=dict(outcome.metrics),
         )
 
     def _write_rejects(self, step: Step, rejects: pa.Table, metadata: str) -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from conf.outcome import ConfigError
 from jobs import run_pipeline
+from jobs._run import STOPPED
 from medreason_ray.submission import connect
 from tests.jobs.conftest import FROM_CASES, MADE_BY_RAY, copied, last_line, rows, run_here
 from tests.jobs.ray_head import RAY, TOKEN, Head, node, ray_head
+from tests.jobs.test_stopped_job import AT_ONCE, IN_FLIGHT, holding, kept, let_go, put_cases, settings_of, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -110,3 +112,20 @@ def test_an_address_that_is_not_the_dashboard_s_or_lacks_the_token_is_one_line(h
     assert "no dashboard of Ray's" in said["gcs"]
     assert "not of Ray Client (10001)" in said["client"]
     assert "set RAY_AUTH_MODE=token" in said["token"]
+
+
+def test_a_job_that_ray_stops_ends_what_is_in_flight_and_is_143(head, tmp_path):
+    """As SIGTERM ends a local one (test_stopped_job.py). Behind other jobs one actor starts late, and must still get its part."""
+    put_cases(tmp_path)
+    with holding() as endpoint:
+        given = [f"lake.root={tmp_path}/lake", "env.OPENAI_API_KEY=none", *settings_of(endpoint)]
+        with head.submitting("job=generate_chains", *given) as process:
+            wait_until(lambda: len(endpoint.seen) == AT_ONCE + IN_FLIGHT, process)
+            submission = process.stdout.readline().partition(":")[0]
+            assert head.run(RAY, "job", "stop", "--no-wait", "--address", head.dashboard, submission).returncode == 0
+            wait_until(lambda: kept(tmp_path) == AT_ONCE, process)
+            let_go(endpoint, tmp_path, process)
+            out, _ = process.communicate(timeout=120)
+    told = json.loads(out.splitlines()[-1])
+    assert (process.returncode, told["status"], told["submission_id"]) == (STOPPED, "stopped", submission)
+    assert kept(tmp_path) == len(endpoint.answered) == AT_ONCE + IN_FLIGHT

@@ -5,15 +5,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import ray
 
-from conf.config import ChainsConfig, EngineConfig, VerifyConfig, VllmConfig
+from conf.config import ChainsConfig, EngineConfig, VllmConfig
 from conf.outcome import Outcome
 from conf.tables import CHAINS, REPLIES, VERDICTS
 from medreason_ray.ledger import Ledger
-from medreason_ray.stages import generate_chains
 from tests.medreason_ray.drawn import case
-from tests.medreason_ray.generating import put_cases, rejected, rows_of
+from tests.medreason_ray.generating import generate, put_cases, rejected, rows_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,7 +26,6 @@ ORDERS = (
     "## Facts\nE9: toe hurts because of magic.\n## Paths\n9. magic [E9]\nWhat is it?",
 )
 SMALL = ChainsConfig(samples=1, prune=False, max_steps=2, step_chars=60, max_edges=8)
-VERIFY = VerifyConfig()
 
 
 def rows() -> list[dict]:
@@ -52,18 +49,6 @@ def rows() -> list[dict]:
     return found
 
 
-def generate(cases: Path, lake: Path, engine: EngineConfig, **more) -> Outcome:
-    return generate_chains.run(
-        ray.data.read_delta(str(cases)),
-        ledger=Ledger(str(lake / "replies")),
-        engine=engine,
-        chains=SMALL,
-        verify=VERIFY,
-        batch_rows=8,
-        **more,
-    )
-
-
 @pytest.fixture(scope="module")
 def engine(small_model: Path) -> EngineConfig:
     vllm = VllmConfig(max_num_seqs=16, eager=True, cpus=1, kv_cache_gib=1)
@@ -75,7 +60,7 @@ def engine(small_model: Path) -> EngineConfig:
 @pytest.fixture(scope="module")
 def written(ray_cluster, engine, tmp_path_factory) -> tuple[Path, Outcome]:
     lake = tmp_path_factory.mktemp("vllm")
-    return lake, generate(put_cases(lake / "cases", rows()), lake, engine)
+    return lake, generate(put_cases(lake / "cases", rows()), lake, engine=engine, chains=SMALL)
 
 
 def test_every_case_has_a_chain_and_a_foil_that_parse(written):
@@ -121,7 +106,7 @@ def test_a_second_run_opens_no_engine_and_writes_the_same(written, engine):
         raise AssertionError("an engine was opened")
 
     lake, first = written
-    again = generate(lake / "cases", lake, engine, open_engine=refuse)
+    again = generate(lake / "cases", lake, refuse, engine, chains=SMALL)
     assert [rows_of(again, table) for table in (CHAINS, VERDICTS)] == [
         rows_of(first, table) for table in (CHAINS, VERDICTS)
     ]
