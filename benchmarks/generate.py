@@ -6,7 +6,8 @@ Cases are drawn from those of a lake (lake=; without it the demo is run first, t
 an id and a text of its own, so every request is another. What is timed is the whole step: Ray's start, asking, the ledger,
 parsing, and the tables chains and verdicts. peak_mb is what the driver, the workers and Ray's own processes hold at once
 (proportional set size), the object store apart, which has a line of its own; the lines at_peak say which kind of process
-held how much of it at that moment, cpu_of which one used how much of the CPU. Each size runs in a process and on a Ray of its
+held how much of it at that moment, cpu_of which one used how much of the CPU, the lines third what was held at most in
+each third of the time. Each size runs in a process and on a Ray of its
 own. questions/CPU s counts the CPU seconds of all these processes, which other work on the machine sways less. Time it on an
 idle machine; work= keeps the lakes.
 """
@@ -50,6 +51,8 @@ def _measure(source: str, root: str, size: int, actors: int) -> None:
     say(f"{name}.seconds", found["seconds"], "s", n=size)
     for kind, peak_mb in sorted(held.by_kind.items()):
         say(f"{name}.at_peak", peak_mb, f"MB, {kind} ({held.processes[kind]})", n=size)
+    for third, peak_mb in enumerate(held.thirds_mb(), start=1):
+        say(f"{name}.third", peak_mb, f"MB at most in third {third} of the time", n=size)
     say(f"{name}.object_store", held.store_mb, "MB", n=size)
     say(f"{name}.files", int(found["files"]), "files of chains", n=size)
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from conf.config import EngineConfig, VllmConfig
 
-REQUESTS, WARM, TOKENS = 192, 32, 96
+REQUESTS, WARM, TOKENS, BATCH = 192, 32, 96, 16
+
+_WARM_FROM = 1_000_000
+"""Number of the first prompt that warms, behind all that are timed."""
 
 SCHEMA = {
     "type": "object",
@@ -54,7 +57,7 @@ def prompts(first: int, count: int) -> list[str]:
     ]
 
 
-def bare(model: str, backend: str) -> Measured:
+def bare(model: str, requests: int, backend: str) -> Measured:
     """LLM.chat, all prompts in one call."""
     from medreason_ray.engines import vllm_settings
 
@@ -81,10 +84,10 @@ def bare(model: str, backend: str) -> Measured:
         messages = [[{"role": "user", "content": prompt}] for prompt in prompts(first, count)]
         return sum(len(each.outputs[0].token_ids) for each in llm.chat(messages, sampling, use_tqdm=False))
 
-    chat(REQUESTS, WARM)
+    chat(_WARM_FROM, WARM)
     started = time.monotonic()
-    tokens = chat(0, REQUESTS)
-    return {"tokens": tokens, "seconds": time.monotonic() - started, "requests": REQUESTS}
+    tokens = chat(0, requests)
+    return {"tokens": tokens, "seconds": time.monotonic() - started, "requests": requests}
 
 
 class Writer:
@@ -99,7 +102,7 @@ class Writer:
     async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Tokens of a batch's replies, and when it was asked and done."""
         if self._warm is None:
-            self._warm = asyncio.create_task(self._ask(REQUESTS, prompts(REQUESTS, WARM)))
+            self._warm = asyncio.create_task(self._ask(_WARM_FROM, prompts(_WARM_FROM, WARM)))
         await self._warm
         started = time.monotonic()
         tokens = await self._ask(int(batch["number"][0]), list(batch["prompt"]))
@@ -129,7 +132,7 @@ def _request(prompt: str, seed: int) -> Any:
     )
 
 
-def ours(model: str) -> Measured:
+def ours(model: str, requests: int) -> Measured:
     """Ray Data, an async actor around VllmEngine; from the first ask to the last reply."""
     import ray
     from ray.data import ActorPoolStrategy
@@ -141,12 +144,12 @@ def ours(model: str) -> Measured:
     os.environ["RAY_worker_niceness"] = _SAME_NICENESS  # noqa: SIM112  Ray spells it so
     start_ray(RayConfig(num_cpus=8))
     config = engine_config(model)
-    rows = [{"number": n, "prompt": prompt} for n, prompt in enumerate(prompts(0, REQUESTS))]
+    rows = [{"number": n, "prompt": prompt} for n, prompt in enumerate(prompts(0, requests))]
     done = (
-        ray.data.from_items(rows, override_num_blocks=12)
+        ray.data.from_items(rows, override_num_blocks=requests // BATCH)
         .map_batches(
             Writer,
-            batch_size=16,
+            batch_size=BATCH,
             compute=ActorPoolStrategy(size=1, max_concurrent_calls_per_actor=6),
             fn_constructor_kwargs={"config": config},
             **resources(config),
@@ -157,7 +160,7 @@ def ours(model: str) -> Measured:
     return {
         "tokens": sum(row["tokens"] for row in done),
         "seconds": max(row["ended"] for row in done) - min(row["started"] for row in done),
-        "requests": REQUESTS,
+        "requests": requests,
     }
 
 
@@ -172,8 +175,8 @@ def _start_rays_own(config: EngineConfig) -> None:
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 
 
-def ray_llm(model: str) -> Measured:
-    """ray.data.llm in the steady state: the tokens of the last 192 rows, from the end of the row before them."""
+def ray_llm(model: str, requests: int) -> Measured:
+    """ray.data.llm in the steady state: the tokens of all rows but the first 32, from the end of the row before them."""
     config = engine_config(model)
     _start_rays_own(config)
     from ray.data.llm import build_processor, vLLMEngineProcessorConfig
@@ -183,7 +186,7 @@ def ray_llm(model: str) -> Measured:
             model_source=model,
             engine_kwargs=_engine_arguments(config),
             runtime_env={"env_vars": {key: os.environ[key] for key in _ENVIRONMENT if key in os.environ}},
-            batch_size=16,
+            batch_size=BATCH,
             max_concurrent_batches=6,
             concurrency=1,
             placement_group_config={"bundles": [{"CPU": config.vllm.cpus}]},
@@ -192,7 +195,7 @@ def ray_llm(model: str) -> Measured:
         preprocess=_row,
         postprocess=lambda row: {"tokens": row["num_generated_tokens"], "ended": time.monotonic()},
     )
-    return _steady(processor)
+    return _steady(processor, requests)
 
 
 def _engine_arguments(config: EngineConfig) -> dict[str, Any]:
@@ -205,20 +208,19 @@ def _engine_arguments(config: EngineConfig) -> dict[str, Any]:
     return {key: arguments[key] for key in given}
 
 
-def _steady(processor: Any) -> Measured:
-    """The last 192 of 224 rows through a processor of Ray's, counted from the end of the row before them."""
+def _steady(processor: Any, requests: int) -> Measured:
+    """The rows behind those that warm through a processor of Ray's, counted from the end of the row before them."""
     import ray
 
-    asked = [{"number": n, "prompt": prompt} for n, prompt in enumerate(prompts(0, WARM + REQUESTS))]
-    done = sorted(
-        processor(ray.data.from_items(asked, override_num_blocks=14)).take_all(), key=lambda row: row["ended"]
-    )
+    asked = [{"number": n, "prompt": prompt} for n, prompt in enumerate(prompts(0, WARM + requests))]
+    rows = ray.data.from_items(asked, override_num_blocks=(WARM + requests) // BATCH)
+    done = sorted(processor(rows).take_all(), key=lambda row: row["ended"])
     ray.shutdown()
     counted = done[WARM:]
     return {
         "tokens": sum(row["tokens"] for row in counted),
         "seconds": counted[-1]["ended"] - done[WARM - 1]["ended"],
-        "requests": REQUESTS,
+        "requests": requests,
     }
 
 
@@ -242,14 +244,16 @@ _GREEDY = {"temperature": 0.0, "top_p": 1.0, "max_tokens": TOKENS}
 
 
 def _chat(row: dict[str, Any]) -> dict[str, Any]:
-    """The same as a request to an endpoint of OpenAI's kind, which is what a Serve deployment takes."""
-    form = {"type": "json_schema", "json_schema": {"name": "chain", "schema": SCHEMA}}
-    asked = {"model": "bench", "messages": [{"role": "user", "content": row["prompt"]}], "response_format": form}
-    request = {**asked, **_GREEDY, "seed": row["number"], "stream": False}
+    """The same as a request to an endpoint of OpenAI's kind, which is what a Serve deployment takes.
+
+    The schema as text: of a dict Ray's rows make NumPy arrays, which vLLM takes for no JSON (EngineGenerateError).
+    """
+    asked = {"model": "bench", "messages": [{"role": "user", "content": row["prompt"]}], "stream": False}
+    request = {**asked, **_GREEDY, "seed": row["number"], "structured_outputs": {"json": json.dumps(SCHEMA)}}
     return {"method": "chat", "dtype": "ChatCompletionRequest", "request_kwargs": request}
 
 
-def ray_serve(model: str) -> Measured:
+def ray_serve(model: str, requests: int) -> Measured:
     """ray.data.llm with a shared Serve deployment that holds the engine, in the steady state as `ray_llm`."""
     config = engine_config(model)
     _start_rays_own(config)
@@ -275,9 +279,9 @@ def ray_serve(model: str) -> Measured:
             app_name="bench",
             dtype_mapping={"ChatCompletionRequest": ChatCompletionRequest},
             concurrency=1,
-            batch_size=16,
+            batch_size=BATCH,
         ),
         preprocess=_chat,
         postprocess=lambda row: {"tokens": row["usage"]["completion_tokens"], "ended": time.monotonic()},
     )
-    return _steady(processor)
+    return _steady(processor, requests)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -31,6 +32,13 @@ class Held:
     """How many there were of each kind then."""
     cpu_s: dict[str, float] = field(default_factory=dict)
     """CPU seconds of each kind in all."""
+    looks_mb: list[float] = field(default_factory=list)
+    """What was held at each look, the same time apart."""
+
+    def thirds_mb(self) -> list[float]:
+        """The most that was held in each third of the time: memory that grows with what is done shows as a slope."""
+        ends = [len(self.looks_mb) * third // 3 for third in range(4)]
+        return [max(self.looks_mb[a:b], default=0.0) for a, b in pairwise(ends)]
 
 
 @contextmanager
@@ -68,7 +76,10 @@ def _look(held: Held, used: dict[int, tuple[str, float]], *, memory: bool) -> No
             own[kind] += private
             count[kind] += 1
             shared += store
+    if not memory:
+        return
     held.store_mb = max(held.store_mb, shared)
+    held.looks_mb.append(own.total())
     if own.total() > held.peak_mb:
         held.peak_mb, held.by_kind, held.processes = own.total(), dict(own), dict(count)
 

@@ -120,10 +120,10 @@ class RayOnSparkConfig:
     """Below `workers`: the cluster grows from so many; 0: it has `workers` from the start."""
 
     cpus_worker: int = option(0, low=0, operational=True)
-    """CPUs of a Ray node; 0: those of a Spark worker."""
+    """CPUs of a Ray node; 0: a node has all CPUs and GPUs of a Spark worker."""
 
     gpus_worker: int = option(0, low=0, operational=True)
-    """GPUs of a Ray node; 0: those of a Spark worker."""
+    """GPUs of a Ray node, beside `cpus_worker`."""
 
     cpus_head: int = option(0, low=0, operational=True)
     """CPUs of the driver's machine that tasks may use; 0: none."""
@@ -170,7 +170,8 @@ class StrictConfig:
     """At least so many of its steps cite edges."""
 
     grounded: float = option(1.0, low=0, high=1)
-    """At least so many of those steps cite edges that are in the graph as claimed."""
+    """At least so many of those steps cite edges that are in the graph as claimed. Below 1 it changes nothing: such a chain is
+    UNGROUNDED, and not even loose."""
 
     answer_coverage: float = option(0.8, low=0, high=1)
     """At least so much of the answer's words is linked to the graph."""

@@ -123,7 +123,7 @@ FLOW = (
         unit_table="cases",
         unit_key=("question_id",),
         config=("cases",),
-        code=3,
+        code=4,
     ),
     Step(
         name="generate_chains",
@@ -146,7 +146,7 @@ FLOW = (
             "medreason_ray/linking/english_words.txt",
             "medreason_ray/linking/synonyms.txt",
         ),
-        code=3,
+        code=4,
     ),
     Step(
         name="verify_chains",
@@ -160,7 +160,7 @@ FLOW = (
         unit_key=("chain_id",),
         config=("chains.format", "chains.max_steps", "chains.keep_paths", "paths.max_hops"),
         resources=("kg_spark/verification/lexicon.yaml",),
-        code=5,
+        code=6,
     ),
     Step(
         name="assemble_release",
@@ -174,7 +174,7 @@ FLOW = (
         unit_key=("question_id",),
         config=("release",),
         resources=("conf/licences.yaml", "conf/relations.yaml", "kg_spark/verification/english.yaml"),
-        code=6,
+        code=7,
     ),
 )
 

@@ -22,7 +22,7 @@ from conf.flow import writer
 from conf.lake import Lake
 from conf.outcome import ConfigError, ContractError
 from conf.tables import TABLES
-from jobs._mlflow import without_password
+from jobs._mlflow import UNUSABLE, check_database, without_password
 
 State = Literal["ok", "note", "missing"]
 _GIB = 1 << 30
@@ -166,11 +166,9 @@ def ray(config: Config) -> Iterator[Finding]:
     """Ray, the cluster where one is named, and whether all its nodes see the lake."""
     address = config.ray.address or os.environ.get("RAY_ADDRESS", "")
     if not address:
-        yield Finding(
-            check="ray",
-            state="ok",
-            found=f"ray {_version('ray')}, a local cluster of {config.ray.num_cpus} logical CPUs",
-        )
+        on_spark = config.ray.on_spark.workers
+        own = f"{on_spark} nodes on Spark" if on_spark else f"a local cluster of {config.ray.num_cpus} logical CPUs"
+        yield Finding(check="ray", state="ok", found=f"ray {_version('ray')}, {own}")
         return
     from medreason_ray.session import cluster_resources, open_ray
     from medreason_ray.shared_root import unseen
@@ -179,8 +177,10 @@ def ray(config: Config) -> Iterator[Finding]:
         with open_ray(config.ray):
             there = cluster_resources()
             missing, nodes = unseen(Lake(config).root)
-    except ConfigError as error:
-        yield Finding(check="ray", state="missing", found=str(error), todo="start the cluster, or correct ray.address")
+    except (ConfigError, RuntimeError, OSError) as error:
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+        todo = "start the cluster, correct ray.address or lake.root, or install the cluster's own Ray and Python"
+        yield Finding(check="ray", state="missing", found=said, todo=todo)
         return
     shown = f"{nodes} nodes, {there.get('CPU', 0):g} CPUs, {there.get('GPU', 0):g} GPUs"
     yield Finding(check="ray", state="ok", found=f"ray {_version('ray')} at {address}: {shown}")
@@ -249,6 +249,13 @@ def mlflow(config: Config) -> Iterator[Finding]:
             "mlflow", f"{uri.rstrip('/')}/health", "start it, correct tracking.uri, or set tracking.enabled=false"
         )
     else:
+        try:
+            check_database(uri)
+        except UNUSABLE as error:
+            todo = "start the database, correct tracking.uri, or set tracking.enabled=false"
+            found = f"{without_password(uri)}: {without_password(' '.join(str(error).split()))[:200]}"
+            yield Finding(check="mlflow", state="missing", found=found, todo=todo)
+            return
         yield Finding(check="mlflow", state="ok", found=without_password(uri))
 
 
@@ -268,13 +275,15 @@ CHECKS: tuple[Check, ...] = (python, java, spark, ray, engine, lake, disk, memor
 
 
 def _answers(check: str, url: str, todo: str) -> Finding:
-    """Whether a server says anything at all; what it says of a request without a key is its own affair."""
+    """Whether a server works; a request without a key, or at an endpoint's root, may be refused."""
     shown = without_password(url)
     try:
         status = httpx.get(url, timeout=_TIMEOUT_S).status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding(check=check, state="missing", found=f"{shown}: {type(error).__name__}", todo=todo)
-    return Finding(check=check, state="ok", found=f"{shown} answers ({status})")
+    is_there = status < httpx.codes.BAD_REQUEST or status in {401, 403} or (check != "mlflow" and status == 404)
+    said = f"{shown} answers ({status})"
+    return Finding(check=check, state="ok" if is_there else "missing", found=said, todo="" if is_there else todo)
 
 
 def _cached(coordinate: str, config: SparkConfig) -> bool:

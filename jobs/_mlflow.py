@@ -46,7 +46,7 @@ def connect(config: Config) -> str:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
-        _check_database(uri)
+        check_database(uri)
         _point(uri)
     except (*UNUSABLE, MlflowException) as error:
         raise unusable(uri, error) from error
@@ -141,7 +141,7 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def _check_database(uri: str) -> None:
+def check_database(uri: str) -> None:
     """A database that does not answer is told at once: MLflow would try it for minutes.
 
     Raises:

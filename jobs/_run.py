@@ -140,9 +140,13 @@ def execute(job: str, main: Callable[[Run], None], arguments: Sequence[str]) -> 
         if full:
             return _fail(job, 2, f"the disk of the lake is full ({full}): make room and run again", run, started)
         traceback.print_exc()
-        return _fail(job, 1, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}", run, started)
+        return _fail(job, 1, f"{type(error).__name__}: {_first_line(error)}", run, started)
     print(_summary(job, "ok", run, started, **run.more))
     return 0
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "no text")[:300]
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -40,7 +40,8 @@ def read_run(name: str, config: Config) -> tuple[Run, Lake]:
             f"there is no run '{name}' in tracking.uri '{without_password(uri)}': {without_password(str(error))}"
         ) from error
     params = dict(found.data.params)
-    root = params.get("lake.root", "")
+    # As a dataset's address it is whole; as a parameter it may be relative to the folder that the run began in.
+    root = _root(found) or params.get("lake.root", "")
     versions = _versions(found)
     if not root or not versions:
         raise ConfigError(
@@ -68,6 +69,12 @@ def _of_lake(
     prompts = {digest: version for version, _, digest in registered}
     run = Run(label=label, lake=lake.root, versions=known, params=params, prompts=prompts, facts=facts)
     return run, lake
+
+
+def _root(run: Any) -> str:
+    """The lake's root, from the address of one of its tables; empty where the run names none."""
+    places = (json.loads(each.dataset.source).get("path") for each in run.inputs.dataset_inputs)
+    return next((place.rpartition("/")[0] for place in places if place), "")
 
 
 def _versions(run: Any) -> dict[str, int]:

@@ -13,8 +13,9 @@ from conf.config_submit import SubmitConfig
 from conf.flow import jobs
 from conf.loading import keys, load, load_section
 from conf.outcome import ConfigError
+from jobs._mlflow import shown_arguments, without_password
 from jobs._say import say
-from medreason_ray.submission import ClusterLost, Ended, connect, entrypoint, follow, runtime_env
+from medreason_ray.submission import ClusterLost, Ended, connect, entrypoint, follow, hand_over, runtime_env
 from medreason_ray.upload import check
 
 _OWN = {each.name for each in fields(SubmitConfig)}
@@ -48,17 +49,16 @@ def _not_ended(job: str, code: int, status: str, error: Exception) -> Ended:
 
 def _submit(submit: SubmitConfig, config: Config, arguments: list[str]) -> Ended:
     _check_job(submit.job)
+    _check_secrets(submit, arguments)
     _check_places(config)
     upload = check(Path(submit.working_dir).absolute(), list(submit.excludes))
     client = connect(submit.address or os.environ.get("RAY_API_SERVER_ADDRESS", ""), submit.timeout_s)
     env = runtime_env(submit, vllm=any(each.name == "vllm" for each in config.asked))
-    submission = client.submit_job(
-        entrypoint=entrypoint(submit, arguments), runtime_env=env, metadata={"job": submit.job}
-    )
+    submission = hand_over(client, submit, entrypoint(submit, arguments), env)
     say(f"{submission}: {submit.job} handed over with {upload.line()}; `ray job stop {submission}` ends it")
     if not submit.wait:
         return Ended(code=0, summary={"job": submit.job, "status": "submitted", "submission_id": submission})
-    return follow(client, submission, lambda line: print(line, flush=True))
+    return follow(client, submit.job, submission, lambda line: print(line, flush=True))
 
 
 def _check_job(job: str) -> None:
@@ -67,11 +67,26 @@ def _check_job(job: str) -> None:
     Raises:
         ConfigError: it is none.
     """
-    if not job or job.startswith("_") or find_spec(f"jobs.{job}") is None:
+    if not job.isidentifier() or job.startswith("_") or job == "submit_job" or find_spec(f"jobs.{job}") is None:
         raise ConfigError(f"job='{job}' is no job; Ray's are {', '.join(_on('ray'))}")
     if job in _on("spark") or job == "run_pipeline":
         raise ConfigError(
             f"job='{job}' needs Spark: use spark-submit (docs/clusters.md); Ray's are {', '.join(_on('ray'))}"
+        )
+
+
+def _check_secrets(submit: SubmitConfig, arguments: Sequence[str]) -> None:
+    """Ray shows a job's command and environment to all who see its dashboard, and keeps them.
+
+    Raises:
+        ConfigError: a password or a key is among them.
+    """
+    tracked = {"MLFLOW_TRACKING_URI": os.environ.get("MLFLOW_TRACKING_URI", "")} | submit.env
+    shown = [name for name, value in tracked.items() if without_password(value) != value]
+    shown += [each.partition("=")[0] for each in arguments if shown_arguments([each]) != each]
+    if shown:
+        raise ConfigError(
+            f"{shown[0]} holds a secret, which Ray's dashboard would show: set it in the environment of the cluster's nodes"
         )
 
 

@@ -5,7 +5,7 @@ before the next Spark step begins, and whatever happens. Source: Ray's `ray.util
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
@@ -30,26 +30,37 @@ def ray_on_spark(config: RayOnSparkConfig) -> Iterator[None]:
     # Ray takes the active session, and names its own cluster in RAY_ADDRESS, where `start_ray` finds it.
     SparkSession.builder.getOrCreate()
     try:
-        setup_ray_cluster(**arguments(config))
-    except (RuntimeError, ValueError, TimeoutError) as error:
-        first = " ".join(str(error).split())[:300]
-        raise ConfigError(
-            f"Ray does not start on Spark ({first}): see ray.on_spark.* and the cluster's workers"
-        ) from error
-    try:
-        yield
+        try:
+            setup_ray_cluster(**arguments(config))
+        except (RuntimeError, ValueError, TimeoutError) as error:
+            first = " ".join(str(error).split())[:300]
+            raise ConfigError(
+                f"Ray does not start on Spark ({first}): see ray.on_spark.* and the cluster's workers"
+            ) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
     finally:
-        ray.shutdown()
-        shutdown_ray_cluster()
+        # Also where a signal or a notebook's "interrupt" ended the start: the next one would be refused. Without a cluster it
+        # raises.
+        with suppress(RuntimeError):
+            shutdown_ray_cluster()
 
 
 def arguments(config: RayOnSparkConfig) -> dict[str, Any]:
-    """What setup_ray_cluster is told; what is 0 or empty is left to it."""
+    """What setup_ray_cluster is told; what is 0 or empty is left to it. It takes a node's CPUs and GPUs both or neither.
+
+    Raises:
+        ConfigError: GPUs of a node are given without its CPUs.
+    """
+    if config.gpus_worker and not config.cpus_worker:
+        raise ConfigError("ray.on_spark.gpus_worker needs ray.on_spark.cpus_worker: Ray takes both or neither")
     told: dict[str, Any] = {
         "max_worker_nodes": config.workers,
         "min_worker_nodes": config.min_workers or None,
         "num_cpus_worker_node": config.cpus_worker or None,
-        "num_gpus_worker_node": config.gpus_worker or None,
+        "num_gpus_worker_node": config.gpus_worker if config.cpus_worker else None,
         "num_cpus_head_node": config.cpus_head,
         "collect_log_to_path": config.logs or None,
     }

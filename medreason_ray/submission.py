@@ -8,9 +8,10 @@ import asyncio
 import json
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import requires
+from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
 import aiohttp
@@ -30,6 +31,8 @@ _WRONG = (
 _RECONNECT_S, _TRIES = 1.0, 60
 _STOPPED = 143
 _CODES = {"ok": 0, "failed": 1, "refused": 2, "stopped": _STOPPED}
+_SAID = {JobStatus.SUCCEEDED: "ok", JobStatus.STOPPED: "stopped"}
+_ADDRESS = "RAY_API_SERVER_ADDRESS"
 
 
 class ClusterLost(Exception):
@@ -52,6 +55,9 @@ def runtime_env(submit: SubmitConfig, *, vllm: bool) -> dict[str, Any]:
     Args:
         submit: what is sent, and what is installed.
         vllm: the engine is vLLM, which stands in an extra.
+
+    Raises:
+        ConfigError: packages are to be installed for an interpreter that is named, or the project's own are not known.
     """
     passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
     # Ray kills a job that is stopped after 3 s, and what is in flight with it.
@@ -63,6 +69,8 @@ def runtime_env(submit: SubmitConfig, *, vllm: bool) -> dict[str, Any]:
     }
     if submit.python:
         env["py_executable"] = submit.python
+    if submit.install != "none" and submit.python:
+        raise ConfigError("install and python exclude each other: an interpreter that is named has its own packages")
     if submit.install != "none":
         packages = requirements("vllm") if vllm else requirements()
         env[submit.install] = {"packages": packages} if submit.install == "uv" else packages
@@ -71,7 +79,10 @@ def runtime_env(submit: SubmitConfig, *, vllm: bool) -> dict[str, Any]:
 
 def requirements(extra: str = "") -> list[str]:
     """What the project needs, as its own metadata says, without Ray: a job runs with the cluster's."""
-    found = [Requirement(each) for each in requires("medreason-ray") or []]
+    try:
+        found = [Requirement(each) for each in requires("medreason-ray") or []]
+    except PackageNotFoundError as error:
+        raise ConfigError("install needs to know what the project requires: install it here (make setup)") from error
     wanted = [each for each in found if each.marker is None or each.marker.evaluate({"extra": extra})]
     return sorted(f"{each.name}{each.specifier}" for each in wanted if each.name != "ray")
 
@@ -100,23 +111,62 @@ def connect(address: str, timeout_s: float) -> JobSubmissionClient:
     if answer.status_code not in {401, 403} and "ray_version" not in _object(answer.text):
         raise ConfigError(f"address '{address}': what answers is no dashboard of Ray's: {_WRONG}")
     try:
-        return JobSubmissionClient(url)
+        with _only(url):
+            return JobSubmissionClient(url)
     except AuthenticationError as error:
         raise ConfigError(
             f"address '{address}': the cluster asks for a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's"
         ) from error
+    except (RuntimeError, OSError) as error:
+        raise ConfigError(f"address '{address}': Ray's job API does not answer ({_first(error)}): {_WRONG}") from error
 
 
-def follow(client: JobSubmissionClient, submission: str, show: Callable[[str], None]) -> Ended:
+@contextmanager
+def _only(url: str) -> Iterator[None]:
+    """Ray's client goes by the environment, RAY_API_SERVER_ADDRESS before RAY_ADDRESS, and only then by its argument."""
+    before = os.environ.get(_ADDRESS)
+    os.environ[_ADDRESS] = url
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_ADDRESS]
+        else:
+            os.environ[_ADDRESS] = before
+
+
+def hand_over(client: JobSubmissionClient, submit: SubmitConfig, command: str, env: dict[str, Any]) -> str:
+    """Upload what the job needs and start it; its submission_id.
+
+    Raises:
+        ClusterLost: the cluster took neither, or stopped answering.
+    """
+    try:
+        submission: str = client.submit_job(entrypoint=command, runtime_env=env, metadata={"job": submit.job})
+    except (RuntimeError, OSError) as error:
+        raise ClusterLost(f"the cluster did not take the job ({_first(error)})") from error
+    return submission
+
+
+def _first(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def follow(client: JobSubmissionClient, job: str, submission: str, show: Callable[[str], None]) -> Ended:
     """Show a job's log while it runs, all but its last JSON line, and how it ended.
 
     Raises:
         ClusterLost: the cluster answered no more for a minute.
     """
     asyncio.run(_tail(client, submission, lambda line: None if _is_summary(line) else show(line)))
-    details = client.get_job_info(submission)
-    lines = [line for line in client.get_job_logs(submission).splitlines() if _is_summary(line)]
-    said = {"status": "ok" if details.status == JobStatus.SUCCEEDED else "failed", "error": details.message}
+    try:
+        details = client.get_job_info(submission)
+        lines = [line for line in client.get_job_logs(submission).splitlines() if _is_summary(line)]
+    except (RuntimeError, OSError) as error:
+        raise ClusterLost(f"the cluster answers no more ({_first(error)}); the job has ended: {submission}") from error
+    said = {"job": job, "status": _SAID.get(details.status, "failed")}
+    if said["status"] == "failed":
+        said["error"] = details.message
     summary: dict[str, Any] = _object(lines[-1]) if lines else said
     return Ended(
         code=_code(details.status, details.driver_exit_code, str(summary.get("status"))),

@@ -64,7 +64,7 @@ def check(folder: Path, excludes: list[str]) -> Upload:
         named = ", ".join(f"{name} {_mib(size)}" for name, size in found.heaviest)
         raise ConfigError(
             f"working_dir '{folder}' is {found.line()}, and Ray takes {_mib(LIMIT_BYTES)}; the largest: {named}; name what the"
-            " job does not need in excludes='[…]' or .rayignore"
+            " job does not need in .rayignore, or in excludes='[…]', which replaces the list that stands there"
         )
     return found
 

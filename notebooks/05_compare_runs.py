@@ -11,7 +11,7 @@
 dbutils.widgets.text("run_a", "", "Run A: MLflow run id, or a lake")
 dbutils.widgets.text("run_b", "", "Run B: MLflow run id, or a lake")
 dbutils.widgets.text("folder", "/tmp/comparison", "Folder of the page and the JSON")
-dbutils.widgets.text("overrides", "tracking.uri=databricks", "Further key=value, parted by blanks")
+dbutils.widgets.text("overrides", "tracking.uri=databricks tracking.experiment=/Shared/medreason-ray", "Further key=value, parted by blanks")
 
 # COMMAND ----------
 

@@ -98,7 +98,6 @@ def _row(best: Judged, asked: Row, config: ReleaseConfig) -> Row:
     chain, options = best.chain, printed(asked["options"])
     may_print = is_printed(asked, config)
     licences = {asked["licence"] or UNKNOWN, *(edge["licence"] or UNKNOWN for edge in chain["edges"])}
-    was_judged = chain["chain"] is not None
     return {
         **{name: asked[name] for name in _OF_QUESTION},
         **{name: chain[name] for name in _OF_CHAIN},
@@ -111,8 +110,8 @@ def _row(best: Judged, asked: Row, config: ReleaseConfig) -> Row:
         "flags": sorted({*chain["flags"], *asked["flags"]}),
         "closed_book_correct": chain["closed_book"],
         "masked_correct": chain["masked"],
-        "judge_model": chain["judge_model"] if was_judged else None,
-        "same_model": chain["same_model"] if was_judged else None,
+        "judge_model": chain["judge_model"],
+        "same_model": chain["same_model"],
         "sources": sorted({source for edge in chain["edges"] for source in edge["sources"] or ()}),
         "licences": sorted(licences),
     }

@@ -131,7 +131,10 @@ def _chains(chains: DataFrame, cases: DataFrame, verdicts: DataFrame, checks: Da
     """question_id, chains: each chain towards the answer with its checks, verdicts and the edges that it shows."""
     arms = verdicts.groupBy("chain_id").agg(
         *[F.max(F.when(F.col("arm") == arm, F.col("agrees"))).alias(arm) for arm in ("closed_book", "chain", "masked")],
-        *[F.max(F.when(F.col("arm") == "chain", F.col(name))).alias(name) for name in ("judge_model", "same_model")],
+        *[
+            F.max(F.when(F.col("agrees").isNotNull(), F.col(name))).alias(name)
+            for name in ("judge_model", "same_model")
+        ],
     )
     shown = cases.select("question_id", F.flatten("pairs.paths").alias("paths"), F.col("edges").alias("shown"))
     own = chains.where("arm = 'answer'").join(shown, "question_id", "left")

@@ -107,13 +107,13 @@ def _shown(paths: DataFrame, config: CasesConfig) -> DataFrame:
     """The paths that a case shows, one a row, numbered by `place`: the answer's first, then as the ranker put them.
 
     Each pair's best comes before any pair's second, so that `max_paths` cuts the tails; learnt scores of two pairs are too
-    little alike to let one pair's second pass another's best.
+    little alike to let one pair's second pass another's best. A quarter of the places is for the other options' paths where
+    there are so many: a foil is written from them, and what has many paths to its answer needs one as well.
     """
     each = paths.select("question_id", *_PAIR, F.explode("paths").alias("path")).where(
         F.col("path.rank") <= config.paths_per_pair
     )
-    order = Window.partitionBy("question_id").orderBy(
-        "side",
+    ranked = (
         F.col("path.rank"),
         F.col("path.score").desc(),
         F.col("path.cost"),
@@ -121,7 +121,16 @@ def _shown(paths: DataFrame, config: CasesConfig) -> DataFrame:
         F.col("path.nodes"),
         *_PAIR[1:],
     )
-    return each.withColumn("place", F.row_number().over(order)).where(F.col("place") <= config.max_paths)
+    question = Window.partitionBy("question_id")
+    of_options = F.count(F.when(F.col("side") == "option", 1)).over(question)
+    most_of_options = F.least(of_options, F.lit(config.max_paths // 4))
+    of_answer = F.least(
+        F.count(F.when(F.col("side") == "answer", 1)).over(question), config.max_paths - most_of_options
+    )
+    most = F.when(F.col("side") == "answer", of_answer).otherwise(config.max_paths - of_answer)
+    in_side = Window.partitionBy("question_id", "side").orderBy(*ranked)
+    kept = each.withColumn("most", most).withColumn("number", F.row_number().over(in_side)).where("number <= most")
+    return kept.withColumn("place", F.row_number().over(question.orderBy("side", *ranked))).drop("most", "number")
 
 
 def _steps(shown: DataFrame) -> DataFrame:

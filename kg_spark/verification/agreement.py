@@ -135,15 +135,12 @@ def _wrong_sign(claim: Claim, polarity: str, edges: Sequence[Row]) -> Flag | Non
     is_known, is_one = polarity in _OPPOSITE, len(edges) == 1
     flag = None
     if "contraindicated" in {edge["polarity"] for edge in edges}:
-        if is_one and claim.family == "treat" and claim.sign == "-":
+        if claim.family == "treat" and claim.sign == "-":
             flag = Flag.OPPOSITE_POLARITY
     elif claim.sign == "c":
-        if is_one and "therapeutic" in kinds:
-            flag = Flag.OPPOSITE_POLARITY
+        flag = Flag.OPPOSITE_POLARITY if is_one and "therapeutic" in kinds else Flag.SIGN_NOT_STATED
     elif is_known and claim.sign == _OPPOSITE[polarity]:
         flag = Flag.OPPOSITE_POLARITY
-    elif not is_known and not is_one and kinds & _SILENT_KINDS:
-        pass
     elif claim.family == "cause" and not kinds <= _CAUSAL_KINDS:
         flag = Flag.ASSOCIATION_AS_CAUSE
     elif claim.family in _STRONG | {"risk"} and not is_known:
@@ -163,13 +160,17 @@ def _is_turned(claim: Claim, edge: Row, *, is_src_first: bool) -> bool:
 
 
 def _against_walk(claim: Claim, hops: list[list[Row]]) -> list[Found]:
-    """A claim over several edges: signs multiply, an edge without one leaves none."""
-    edges = [hop[0] for hop in hops]
-    signs = {frozenset(edge["polarity"] for edge in hop) for hop in hops}
+    """A claim over several edges: signs multiply, an edge without one leaves none.
+
+    What belongs to, lies in or is like the next node passes the sign on. Of parallel edges one with a sign counts before one
+    without; where two signs stand side by side either may be meant.
+    """
+    edges = [max(hop, key=lambda edge: edge["polarity"] != "0") for hop in hops]
     words = ", ".join(f"{edge['src']} {edge['phrase']} {edge['dst']}" for edge in edges)
     detail = f"{claim.said!r}; the graph: {words}"
-    if any(len(sign) > 1 for sign in signs):
+    if any(len({edge["polarity"] for edge in hop} - {"0"}) > 1 for hop in hops):
         return []
+    edges = [edge for edge in edges if edge["kind"] not in _SILENT_KINDS] or edges
     polarity = composed([edge["polarity"] for edge in edges])
     if claim.denied:
         is_denied = claim.sign == polarity and claim.sign in _OPPOSITE and claim.family in _STRONG | {"risk"}

@@ -138,7 +138,12 @@ class _Steps:
             )
 
     def _as_stated(self, text: str, edges: list[Row]) -> list[tuple[Flag, str]] | None:
-        """Of a step that is an edge in its own words: empty, or that it is turned round; None of any other."""
+        """Of a step that is an edge in its own words: empty, or that it is turned round; None of any other.
+
+        Parallel edges say one thing; edges of several hops are not told by the words of one.
+        """
+        if len({frozenset((edge["src"], edge["dst"])) for edge in edges}) > 1:
+            return None
         said = tuple(word for word in words_of(text) if word != ".")
         turned = None
         for edge in edges:

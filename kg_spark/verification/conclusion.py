@@ -48,13 +48,18 @@ def check_conclusion(
         yield 0, Reason.WRONG_CONCLUSION, "which option the chain argues for cannot be told"
         return
     wanted = options.pop(option_key, "") or case["answer"] or ""
-    same = [key for key, text in options.items() if name_key(text) == name_key(wanted)]
+    same = [key for key, text in options.items() if _is_same(text, wanted)]
     if same:
         yield 0, Reason.AMBIGUOUS_ANSWER, f"{wanted!r} is option {same[0]} as well"
         return
     wrong = _wrong(conclusion, option_key, wanted, options, links, names)
     if wrong:
         yield 0, Reason.WRONG_CONCLUSION, wrong
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two options are one text, up to what a reader of conclusions tells apart."""
+    return name_key(one) == name_key(other) or (any(map(str.isalnum, other)) and stems_of(one) == stems_of(other))
 
 
 def _wrong(conclusion: str, key: str, wanted: str, others: Mapping[str, str], links: list[Row], names: Names) -> str:
@@ -65,12 +70,14 @@ def _wrong(conclusion: str, key: str, wanted: str, others: Mapping[str, str], li
     words = stems_of(said)
     spelled = {"": wanted, **others}
     keys = keys_said(said)
-    named = _named(words, spelled) | (keys & others.keys())
+    of_nodes = _node_names(links, names)
+    called = {each: {stems_of(text), *of_nodes.get(each or key, ())} for each, text in spelled.items()}
+    named = _named(words, called) | (keys & others.keys())
     if any(_is_denied(words, form) for form in (stems_of(wanted), *_by_key(key))):
         return f"it denies {wanted!r}"
     if other := min(named - {""}, default=None):
         return f"it names option {other}, {others[other]!r}"
-    if "" in named or key in keys or _by_node(words, key, links, names):
+    if "" in named or key in keys:
         return ""
     shares = {each: _share(words, text) for each, text in spelled.items()}
     if shares[""] >= _MOST and all(shares[""] > share for each, share in shares.items() if each):
@@ -78,12 +85,10 @@ def _wrong(conclusion: str, key: str, wanted: str, others: Mapping[str, str], li
     return f"it does not name {wanted!r}"
 
 
-def _named(words: Words, options: Mapping[str, str]) -> set[str]:
-    """The options whose text stands among the words, the longest at each place."""
-    texts = {key: stems_of(text) for key, text in options.items()}
-    texts = {key: text for key, text in texts.items() if any(map(str.isalnum, text))}
-    keys = list(texts)
-    return {keys[number] for _, _, number in Phrases(texts.values()).find(words)}
+def _named(words: Words, options: Mapping[str, set[Words]]) -> set[str]:
+    """The options one of whose forms stands among the words, the longest at each place."""
+    forms = [(form, key) for key, called in options.items() for form in sorted(called) if any(map(str.isalnum, form))]
+    return {forms[number][1] for _, _, number in Phrases(form for form, _ in forms).find(words)}
 
 
 def _is_denied(words: Words, wanted: Words) -> bool:
@@ -112,15 +117,17 @@ def keys_said(text: str) -> set[str]:
     return {match[1] for pattern in _KEYS for match in pattern.finditer(text)}
 
 
-def _by_node(words: Words, key: str, links: list[Row], names: Names) -> bool:
-    """Whether a name of a node that this option alone links to stands among the words."""
+def _node_names(links: list[Row], names: Names) -> Mapping[str, set[Words]]:
+    """Of each option the names of the nodes that it alone links to."""
     sides: dict[str, set[str]] = {}
     for link in links:
         if link["side"] != "question":
             sides.setdefault(link["node_id"], set()).add(link["option_key"] or "")
-    own = [node for node, keys in sides.items() if keys == {key}]
-    spelled = {stems_of(name) for node in own for name in names.get(node, ()) if name}
-    return Phrases(sorted(each for each in spelled if each)).any_in(words) is not None
+    found: dict[str, set[Words]] = {}
+    for node, keys in sides.items():
+        if len(keys) == 1:
+            found.setdefault(next(iter(keys)), set()).update(stems_of(name) for name in names.get(node, ()) if name)
+    return found
 
 
 def _share(words: Words, text: str) -> float:

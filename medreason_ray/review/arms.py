@@ -244,7 +244,10 @@ def _count(cells: list[Cell], holds: _Holds) -> int:
 def _power(ratio: Ratio | None) -> str:
     """Whether the filter tells a right chain from a wrong one."""
     if ratio is None:
-        return "No foil was judged, so whether the filter tells a right chain from a wrong one is not known."
+        return (
+            "No question has both its chain and a foil judged, so whether the filter tells a right chain from a wrong one is"
+            " not known."
+        )
     persuades = not ratio.value < PERSUASIVE
     measured = (
         f"{ratio.value:.2f} times as often, 95 % {ratio.low:.2f} to {ratio.high:.2f}, {ratio.questions} questions"

@@ -1,5 +1,7 @@
 """release, questions, preference_pairs -> the tables of the card that tell of the released rows."""
 
+import hashlib
+
 from conf.lake import Lake
 from conf.outcome import Flag, Reason
 from medreason_ray.review.funnel import Section
@@ -20,8 +22,9 @@ _TIERS = (
 )
 _COVERAGE = """case when answer_coverage >= 1 then '1' when answer_coverage >= 0.8 then '0.8 to under 1'
     when answer_coverage >= 0.5 then '0.5 to under 0.8' when answer_coverage is not null then 'under 0.5' else 'unknown' end"""
-_MARGIN = """case when options = '' then 'no options, so none is needed' when answer_margin > 0 then 'above 0'
-    when answer_margin is not null then '0 or below' else 'none' end"""
+_NO_OPTIONS = hashlib.sha256(b"").hexdigest()  # the options themselves are null where a row is by id
+_MARGIN = f"""case when options_sha256 = '{_NO_OPTIONS}' then 'no options, so none is needed'
+    when answer_margin > 0 then 'above 0' when answer_margin is not null then '0 or below' else 'none' end"""
 
 _QUERIES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
     (

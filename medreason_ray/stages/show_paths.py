@@ -20,7 +20,7 @@ def paths_to(case: Row, side: str, option_key: str) -> list[list[Row]]:
 
 
 def in_order(pairs: Sequence[Sequence[Row]]) -> list[Row]:
-    """The paths of all pairs, each pair's best before any pair's second, as in stages.build_cases of kg_spark."""
+    """The paths of all pairs, each pair's best before any pair's second; of those of one rank the cheaper first."""
     ranked = [(rank, path) for paths in pairs for rank, path in enumerate(paths)]
     ranked.sort(key=lambda each: (each[0], each[1]["cost"], each[1]["path_id"]))
     return [path for _, path in ranked]

@@ -1,5 +1,7 @@
 """A chain as free text, MedReason's own form: three headings, numbered lines. Read leniently; what has no steps is rejected.
 
+So is what is longer than a chain may be: nothing is cut off to make it pass.
+
 Headings may be bold, numbered or marked with #, steps numbered or bulleted. A step that names labels in brackets cites them;
 any other is background, for free text says nothing else of what it rests on. Chains so written parse less often than those
 decoded under a schema, and are there for models and endpoints that cannot be held to one.
@@ -10,7 +12,6 @@ Source: MedReason (arXiv:2504.00993): "Finding reasoning paths:", "Reasoning Pro
 import json
 import re
 
-from conf.config import MOST_STEPS
 from conf.outcome import Reason, Rejected
 from medreason_ray.prompt import Prompt
 
@@ -22,7 +23,6 @@ _CONCLUSION = re.compile(_HEADING.format(r"(?:final )?conclusion"), re.IGNORECAS
 _BULLET = re.compile(r"^\s*(?:step\s*)?(?:\d+[.):]|[-*•])\s+", re.IGNORECASE)
 _CITED = re.compile(r"\s*[\[(]\s*(E\d+(?:\s*[,;]\s*E\d+)*)\s*[\])]")
 _MARKS = re.compile(r"\*\*|__")
-_MAX_CHARS = 2000
 
 
 def as_json(reply: str) -> str:
@@ -42,7 +42,7 @@ def as_json(reply: str) -> str:
     last = " ".join(_MARKS.sub("", reply[conclusion.end() :]).split())
     if not steps or not last:
         raise Rejected(Reason.NOT_A_REPLY, "no steps" if not steps else "an empty conclusion")
-    return json.dumps({"steps": steps[:MOST_STEPS], "conclusion": last[:_MAX_CHARS]})
+    return json.dumps({"steps": steps, "conclusion": last})
 
 
 def _items(text: str) -> list[str]:
@@ -60,7 +60,7 @@ def _items(text: str) -> list[str]:
 
 def _step(text: str) -> dict[str, object]:
     edges = [label.strip() for cited in _CITED.findall(text) for label in re.split(r"[,;]", cited)]
-    said = " ".join(_MARKS.sub("", _CITED.sub("", text)).split())[:_MAX_CHARS]
+    said = " ".join(_MARKS.sub("", _CITED.sub("", text)).split())
     if edges:
-        return {"support": "kg", "edges": list(dict.fromkeys(edges))[:8], "text": said}
+        return {"support": "kg", "edges": list(dict.fromkeys(edges)), "text": said}
     return {"support": "background", "text": said}

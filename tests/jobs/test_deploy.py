@@ -9,6 +9,7 @@ import ray
 import yaml
 
 from conf.config import SparkConfig
+from conf.config_submit import SubmitConfig
 from conf.loading import load
 from kg_spark.session import OWN_SETTINGS
 from tests.jobs.conftest import ROOT
@@ -40,10 +41,9 @@ def test_gpu_workers_start_from_none_and_everything_goes_when_the_job_is_done():
     assert SPEC["rayClusterSpec"]["rayVersion"] == ray.__version__
 
 
-def test_a_stopped_pod_has_as_long_as_a_stopped_job():
-    wait = int(yaml.safe_load(SPEC["runtimeEnvYAML"])["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"])
-    groups = [SPEC["rayClusterSpec"]["headGroupSpec"], *SPEC["rayClusterSpec"]["workerGroupSpecs"]]
-    assert [each["template"]["spec"]["terminationGracePeriodSeconds"] for each in groups] == [wait] * len(groups)
+def test_a_stopped_job_has_as_long_as_submit_job_gives_it():
+    wait = yaml.safe_load(SPEC["runtimeEnvYAML"])["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"]
+    assert int(wait) == SubmitConfig().stop_wait_s
 
 
 def test_spark_submit_s_file_sets_what_our_own_session_sets():

@@ -226,7 +226,7 @@ def test_verdicts_stand_in_the_row_by_arm_and_null_where_nobody_was_asked(found)
         for name, row in found["release"].items()
     }
     assert told["right"] == (None, True, None, "m", True)
-    assert told["closed_book"] == (False, None, None, None, None)
+    assert told["closed_book"] == (False, None, None, "m", True)
     assert told["foil"] == (None, None, True, None, None)
 
 

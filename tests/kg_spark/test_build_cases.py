@@ -36,9 +36,13 @@ def case_of(
     links: Sequence[tuple[str, str, str]] = (),
     **config: int,
 ) -> Row:
-    """The only case; every target is one of the answer's, links are (side, node, assertion)."""
-    key = {"question_id": "q", "side": "answer", "option_key": "", "source": START}
-    paths = [{**key, "target": target, "paths": found, "kg_version": "v"} for target, found in pairs.items()]
+    """The only case; targets are the answer's, or option B's where they begin so; links are (side, node, assertion)."""
+    key = {"question_id": "q", "source": START, "kg_version": "v"}
+    sides = {target: ("option", "B") if target.startswith("B:") else ("answer", "") for target in pairs}
+    paths = [
+        {**key, "side": sides[target][0], "option_key": sides[target][1], "target": target, "paths": found}
+        for target, found in pairs.items()
+    ]
     every = [one for found in pairs.values() for one in found]
     nodes = {node for one in every for node in one["nodes"]}
     edges = {(*edge.split(">"), edge) for one in every for [edge] in one["edges"]}
@@ -82,6 +86,13 @@ def test_each_pairs_best_comes_before_any_pairs_second_then_by_score(spark: Spar
     weak = [path("a1", "A", rank=1, cost=1, score=0.5), path("a2", "A", rank=2, cost=2, score=0.25)]
     strong = [path("b1", "B", rank=1, cost=9, score=3.0), path("b2", "B", rank=2, cost=9, score=2.0)]
     assert shown(spark, {"A": weak, "B": strong}, max_paths=3) == [["b1", "b2"], ["a1"]]
+
+
+def test_a_quarter_of_the_places_is_for_the_other_options_so_that_a_foil_can_be_written(spark: SparkSession) -> None:
+    many = {f"A{n:02}": [path(f"a{n:02}", f"A{n:02}", rank=1, cost=n, score=-float(n))] for n in range(12)}
+    rivals = [path(f"b{n}", "B:x", rank=n, cost=n, score=-float(n)) for n in (1, 2, 3)]
+    assert shown(spark, many | {"B:x": rivals}, max_paths=8) == [*[[f"a{n:02}"] for n in range(6)], ["b1", "b2"]]
+    assert shown(spark, {"A00": many["A00"], "B:x": rivals}, max_paths=8) == [["a00"], ["b1", "b2", "b3"]]
 
 
 def test_what_the_question_denies_is_told_beside_the_paths(spark: SparkSession) -> None:

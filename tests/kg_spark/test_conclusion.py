@@ -72,6 +72,17 @@ def test_an_answer_that_reads_like_another_option_is_ambiguous() -> None:
     assert "AMBIGUOUS_ANSWER" in found(*walked(), case=case(options=options))
 
 
+def test_options_that_only_a_plural_tells_apart_are_ambiguous() -> None:
+    options = [{"key": "A", "text": "Ulcer"}, {"key": "B", "text": "Ulcers"}]
+    assert "AMBIGUOUS_ANSWER" in found(*walked(), case=case(options=options, answer="Ulcer"), conclusion="Ulcer.")
+
+
+def test_another_name_of_another_option_s_node_names_that_option() -> None:
+    names = context().names | {"W": ("warfarin", "Coumadin"), "H": ("heparin", "Liquaemin")}
+    assert found(*walked(), names=names, conclusion="Liquaemin.") == []
+    assert found(*walked(), names=names, conclusion="Heparin or Coumadin.") == ["WRONG_CONCLUSION"]
+
+
 def test_an_open_question_needs_its_answer_named_and_has_no_rival() -> None:
     asked = case(options=[], answer_key="", answer="Heparin")
     links = [LINKS[0], link("answer", "", "H")]

@@ -7,7 +7,24 @@ from kg_spark.verification.check import check
 from kg_spark.verification.lexicon import _SETS, Lexicon, lexicon
 from kg_spark.verification.reading import read
 from kg_spark.verification.words import Names, words_of
-from tests.kg_spark.verified import DP, FD, HD, HP, HT, PC, TD, WG, chain, cited, context, edge_of, flags, general, kg
+from tests.kg_spark.verified import (
+    DP,
+    FD,
+    HD,
+    HP,
+    HT,
+    PC,
+    TD,
+    WG,
+    chain,
+    cited,
+    context,
+    edge,
+    edge_of,
+    flags,
+    general,
+    kg,
+)  # fmt: skip
 
 WORDED = {(each.phrase, each.inverse_phrase, each.polarity, each.kind): each for each in relations()}
 NODES = {"S": ("alphatene",), "D": ("gamma betadase",)}
@@ -220,3 +237,34 @@ def test_the_lexicon_holds_words_alone() -> None:
     listed = {name: each for name, each in lexicon().raw.items() if name != "relations"}
     listed["relations"] = [{k: v for k, v in row.items() if k != "extreme"} for row in lexicon().raw["relations"]]
     assert [each for each in texts(listed) if isinstance(each, bool)] == []
+
+
+PART = edge("T", "part of", "G")
+LINKED_ON = (edge("F", "associated with", "D"), edge("D", "part of", "G"))
+
+
+@pytest.mark.parametrize(
+    ("edges", "said", "expected"),
+    [
+        ((HT, PART), "Heparin inhibits the clot.", set()),
+        ((HT, PART), "Heparin activates the clot.", {"OPPOSITE_POLARITY"}),
+        (LINKED_ON, "Factor V Leiden is linked to the clot.", set()),
+        (LINKED_ON, "Factor V Leiden causes the clot.", {"ASSOCIATION_AS_CAUSE"}),
+        ((HT, TD), "Heparin is contraindicated in DVT.", {"SIGN_NOT_STATED"}),
+    ],
+)
+def test_a_walk_is_held_to_the_signs_of_its_edges_whatever_lies_between(edges, said, expected) -> None:
+    claims = [{"path_id": "", "hop": hop} | {k: each[k] for k in ("edge_id", "src", "relation", "dst")}
+              for hop, each in enumerate(edges)]  # fmt: skip
+    shown = context().case
+    shown["edges"] = list(edges)
+    shown["pairs"][0]["paths"][0] |= {"path_id": "", "steps": [[n] for n in range(len(edges))]}
+    names = context().names | {"G": ("the clot",)}
+    row = check(chain(kg(said, *claims)), context(case=shown, edges=edges, names=names))
+    assert {each["flag"] for each in row["findings"] if each["step"]} - {"UNNAMED_END"} == expected
+
+
+def test_the_words_of_one_hop_do_not_tell_the_others_that_a_step_cites() -> None:
+    step = kg("Heparin decreases activity of thrombin.", cited(HT, "thrombin"), cited(TD, "thrombin"))
+    row = check(chain(step), context())
+    assert "UNNAMED_END" in {each["flag"] for each in row["findings"] if each["step"]}

@@ -103,6 +103,19 @@ def test_the_card_says_in_plain_words_what_the_rows_are_worth(sentence):
     assert sentence in card(TOLD)
 
 
+@pytest.mark.parametrize(
+    ("judges", "said"),
+    [
+        ((), "No model wrote or judged them (`not_judged`)."),
+        (("http/j",), "No model wrote them; a model answered blind."),
+    ],
+)
+def test_of_chains_by_rule_the_card_says_whether_a_model_read_them(judges, said):
+    text = card(replace(TOLD, models=("template/1",), judges=judges, same_model=0))
+    assert said in text
+    assert ("Nobody has read these chains blind" in text, "A model judged a model" in text) == (not judges, False)
+
+
 def test_the_arms_have_a_place_of_their_own_and_none_where_nobody_was_asked():
     assert "arm by arm" not in card(TOLD)
     arms = Section(title="accuracy", columns=("arm", "right"), rows=(("chain", "0.9"),))

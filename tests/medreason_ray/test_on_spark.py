@@ -30,12 +30,13 @@ def test_without_workers_nothing_is_started(calls):
 def test_the_cluster_goes_when_the_step_fails(calls):
     with (
         pytest.raises(ZeroDivisionError),
-        ray_on_spark(RayOnSparkConfig(workers=2, gpus_worker=1, logs="/Volumes/c/s/v")),
+        ray_on_spark(RayOnSparkConfig(workers=2, cpus_worker=8, logs="/Volumes/c/s/v")),
     ):
         raise ZeroDivisionError
     told = {
         "max_worker_nodes": 2,
-        "num_gpus_worker_node": 1,
+        "num_cpus_worker_node": 8,
+        "num_gpus_worker_node": 0,
         "num_cpus_head_node": 0,
         "collect_log_to_path": "/Volumes/c/s/v",
     }
@@ -48,6 +49,21 @@ def test_a_spark_cluster_that_cannot_carry_it_is_told(calls, monkeypatch):
 
     monkeypatch.setattr(ray.util.spark, "setup_ray_cluster", refuse)
     refused = pytest.raises(ConfigError, match=r"does not start on Spark \(.*with 'gpu' resources\): see ray.on_spark")
+    with refused, ray_on_spark(RayOnSparkConfig(workers=2)):
+        pytest.fail("it began")
+
+
+def test_a_start_that_is_interrupted_leaves_no_cluster(calls, monkeypatch):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ray.util.spark, "setup_ray_cluster", interrupted)
+    with pytest.raises(KeyboardInterrupt), ray_on_spark(RayOnSparkConfig(workers=2)):
+        pytest.fail("it began")
+    assert calls == ["session", "shut down"]
+
+
+def test_a_node_s_gpus_are_told_with_its_cpus_as_ray_wants_it(calls):
+    refused = pytest.raises(ConfigError, match="gpus_worker needs ray.on_spark.cpus_worker")
     with refused, ray_on_spark(RayOnSparkConfig(workers=2, gpus_worker=1)):
         pytest.fail("it began")
-    assert "shut down" not in calls

@@ -1,6 +1,7 @@
 """A job's arguments -> what is handed to Ray, and Ray's answer -> an exit code; clusters are made up."""
 
 import http.server
+import os
 import shlex
 import socket
 import threading
@@ -12,7 +13,7 @@ from ray.job_submission import JobStatus
 from conf.config_submit import SubmitConfig
 from conf.outcome import ConfigError
 from medreason_ray import submission
-from medreason_ray.submission import ClusterLost, connect, entrypoint, follow, requirements, runtime_env
+from medreason_ray.submission import ClusterLost, connect, entrypoint, follow, hand_over, requirements, runtime_env
 
 
 def test_arguments_reach_the_job_as_they_were_given():
@@ -75,12 +76,17 @@ FAILED, STOPPED, DONE = JobStatus.FAILED, JobStatus.STOPPED, JobStatus.SUCCEEDED
         ("killed\n", FAILED, None, 1),
         ("killed\n", FAILED, -9, 137),
         (LINE % "stopped", STOPPED, None, 143),
+        ("killed\n", STOPPED, None, 143),
+        ("killed\n", DONE, 0, 0),
     ],
 )
 def test_the_driver_s_exit_code_comes_through(log, status, driver, code):
-    ended = follow(Client(log, status, driver), "raysubmit_1", lambda _: None)
-    assert (ended.code, ended.summary["submission_id"]) == (code, "raysubmit_1")
-    assert ended.summary.get("error") == ("the head is gone" if log == "killed\n" else None)
+    ended = follow(Client(log, status, driver), "generate_chains", "raysubmit_1", lambda _: None)
+    told = ended.summary
+    assert (ended.code, told["submission_id"], told["job"]) == (code, "raysubmit_1", "generate_chains")
+    assert told.get("error") == ("the head is gone" if log == "killed\n" and status == FAILED else None)
+    if log == "killed\n":
+        assert told["status"] == {DONE: "ok", STOPPED: "stopped", FAILED: "failed"}[status]
 
 
 def test_a_cluster_that_answers_no_more_is_said_with_the_job_s_id(monkeypatch):
@@ -89,13 +95,13 @@ def test_a_cluster_that_answers_no_more_is_said_with_the_job_s_id(monkeypatch):
     monkeypatch.setattr(client, "get_job_status", lambda _: (_ for _ in ()).throw(ConnectionError("refused")))
     monkeypatch.setattr(submission, "_TRIES", 0)
     with pytest.raises(ClusterLost, match=r"\(refused\); the job may run on: raysubmit_1"):
-        follow(client, "raysubmit_1", lambda _: None)
+        follow(client, "generate_chains", "raysubmit_1", lambda _: None)
 
 
 def test_each_line_is_shown_once_though_the_connection_breaks_and_the_last_is_held_back(monkeypatch):
     shown = []
     monkeypatch.setattr(submission, "_RECONNECT_S", 0)
-    follow(Client("one\ntwo\nthree\n" + LINE % "ok" + "behind\n", DONE, 0, broken=6), "id", shown.append)
+    follow(Client("one\ntwo\nthree\n" + LINE % "ok" + "behind\n", DONE, 0, broken=6), "j", "id", shown.append)
     assert shown == ["one", "two", "three", "behind"]
 
 
@@ -120,3 +126,42 @@ def test_an_address_where_no_dashboard_is_is_one_line(elsewhere, which, said, mo
         connect(f"http://127.0.0.1:{elsewhere[which]}", 0.3)
     assert said in str(refused.value)
     assert "http://HEAD:8265" in str(refused.value)
+
+
+def test_a_named_interpreter_has_its_own_packages():
+    with pytest.raises(ConfigError, match="install and python exclude each other"):
+        runtime_env(SubmitConfig(job="x", install="uv", python="/opt/e/python"), vllm=False)
+
+
+class Dashboard(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        text = b'{"version": "4", "ray_version": "2.60.0", "ray_commit": "x", "session_name": "s"}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        """Keep quiet."""
+
+
+def test_the_address_that_is_given_counts_and_not_the_environment_s(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:2")
+    with http.server.HTTPServer(("127.0.0.1", 0), Dashboard) as web:
+        threading.Thread(target=web.serve_forever, args=(0.005,)).start()
+        url = f"http://127.0.0.1:{web.server_address[1]}"
+        client = connect(url, 5.0)
+        web.shutdown()
+    assert client.get_address() == url
+    assert os.environ["RAY_API_SERVER_ADDRESS"] == "http://127.0.0.1:2"
+
+
+def test_a_cluster_that_does_not_take_the_job_is_one_line():
+    def refuse(**_):
+        raise RuntimeError("Request failed with status code 500:\n no room")
+
+    with pytest.raises(ClusterLost, match=r"did not take the job \(Request failed with status code 500: no room\)"):
+        hand_over(SimpleNamespace(submit_job=refuse), SubmitConfig(job="x"), "exec python", {})

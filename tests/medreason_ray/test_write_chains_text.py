@@ -5,7 +5,9 @@ import json
 import pytest
 
 from conf.outcome import Reason, Rejected
+from medreason_ray import reply
 from medreason_ray.stages import write_chains_text
+from medreason_ray.stages.write_chains import Reply
 
 PLAIN = """Finding reasoning paths:
 1. A -[treats]-> B
@@ -63,4 +65,20 @@ def test_a_chain_is_read_however_its_parts_are_marked(text):
 def test_what_has_no_steps_or_no_conclusion_is_rejected(text, missing):
     with pytest.raises(Rejected, match=missing) as rejected:
         write_chains_text.as_json(text)
+    assert rejected.value.reason is Reason.NOT_A_REPLY
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        "\n".join(f"{n}. A treats B [E1]." for n in range(4, 10_000)),
+        f"4. A treats B [{', '.join(f'E{n}' for n in range(1, 10))}].",
+        "4. " + "and so on " * 201,
+    ],
+    ids=["steps", "labels", "words"],
+)
+def test_what_is_longer_than_a_chain_may_be_is_rejected_whole(long):
+    text = write_chains_text.as_json(PLAIN.replace("\nConclusion", f"{long}\n\nConclusion"))
+    with pytest.raises(Rejected) as rejected:
+        reply.read(Reply, text)
     assert rejected.value.reason is Reason.NOT_A_REPLY
