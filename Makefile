@@ -28,8 +28,8 @@ demo-vllm: setup-models ## the demo with a small language model in vLLM on a CPU
 	@$(BIN)/python -m jobs.get_small_model target=$(MODEL)
 	@$(BIN)/python -m jobs.run_pipeline profile=demo lake.root=lake/demo-vllm engine.name=vllm engine.model=$(MODEL) \
 	  ray.num_cpus=6 engine.max_model_len=8192 engine.concurrency=32 engine.vllm.max_num_seqs=32 engine.vllm.cpus=1 \
-	  engine.vllm.eager=true engine.top_p=1 verify.judge=writer engine.commit_rows=16 chains.max_steps=3 \
-	  chains.step_chars=100
+	  engine.vllm.eager=true engine.top_p=1 verify.judge=writer engine.commit_rows=16 chains.max_edges=16 \
+	  chains.max_steps=3 chains.step_chars=100
 
 test: setup lint ## lint, types, import arrows and every test; those with real models too where 7 GB more can be installed
 	@$(MAKE) --no-print-directory setup-models || echo "skipped: the tests that need vLLM or a small model, which could not be installed"
