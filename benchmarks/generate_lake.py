@@ -76,9 +76,11 @@ def run_step(config: Config, **more: Any) -> StageReport:
 
 
 def generate(root: str, actors: int) -> tuple[dict[str, float], Held]:
-    """The whole step, from joining Ray to the last commit, and what it took."""
+    """The whole step, from joining Ray to the last commit, and what it took; what an earlier run wrote is gone before."""
     config = config_of(root, f"engine.actors={actors}")
     lake = Lake(config)
+    for name in (*step("generate_chains").writes, "replies", "rejects"):
+        shutil.rmtree(lake.uri(name), ignore_errors=True)
     with watched() as held:
         started = time.monotonic()
         report = run_step(config, report=lambda progress: print(progress.line(), file=sys.stderr))
