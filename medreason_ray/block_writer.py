@@ -22,7 +22,9 @@ class BlockWriter:
     def __init__(self, ledger: Ledger, block_rows: int, in_flight: int) -> None:
         self._ledger = ledger
         self._block_rows = block_rows
-        self._free = asyncio.Semaphore(block_rows + in_flight)
+        self._most = block_rows + in_flight
+        self._uncommitted = 0
+        self._room = asyncio.Event()
         self._talks = 0
         self._rows: list[Row] = []
         self._committed: Committed | None = None
@@ -40,11 +42,16 @@ class BlockWriter:
 
     async def reserve(self) -> None:
         """Wait until one more uncommitted row is allowed."""
-        await self._free.acquire()
+        # A semaphore looks at all that it has woken before at each release: 500 releases in a row were a tenth of all asking.
+        while self._uncommitted >= self._most:
+            self._room.clear()
+            await self._room.wait()
+        self._uncommitted += 1
 
-    def release(self) -> None:
-        """The row that was reserved will not come."""
-        self._free.release()
+    def release(self, rows: int = 1) -> None:
+        """Rows that were reserved are committed, or will not come."""
+        self._uncommitted -= rows
+        self._room.set()
 
     async def put(self, row: Row) -> Committed:
         """Add a row; the future is done when it is committed, and fails as the commit fails."""
@@ -76,5 +83,4 @@ class BlockWriter:
             committed.set_exception(error)
             return
         committed.set_result(None)
-        for _ in rows:
-            self._free.release()
+        self.release(len(rows))

@@ -22,6 +22,10 @@ LookUp = Callable[[list[str]], list[Row | None]]
 """The rows of `replies` of some request_ids, None where there is none."""
 
 
+class LastRound(list[Request]):
+    """The requests of a round behind which nothing is asked, whatever comes back: who only asks need not send the replies."""
+
+
 class Talk:
     """The conversation about one row, as far as it has come."""
 
@@ -50,8 +54,13 @@ class Talk:
             self.requests, self.result = [], reason.with_traceback(None)
 
 
-def advance(talks: Iterable[Talk], look_up: LookUp) -> list[Talk]:
+def advance(talks: Iterable[Talk], look_up: LookUp, *, results: bool = True) -> list[Talk]:
     """Go on with each talk as long as all its requests have replies; one look-up a round, for a round may touch many files.
+
+    Args:
+        talks: about a batch's rows.
+        look_up: what is known.
+        results: whether what the talks return is wanted; if not, none is sent the replies to its last round.
 
     Returns:
         The talks that wait for a reply which is not there.
@@ -66,6 +75,8 @@ def advance(talks: Iterable[Talk], look_up: LookUp) -> list[Talk]:
             held = [reply for reply in replies if reply is not None]
             if len(held) < len(replies):
                 waiting.append(talk)
+                continue
+            if not results and isinstance(talk.requests, LastRound):
                 continue
             talk.send(held)
             going.append(talk)
@@ -111,6 +122,6 @@ def replay(rows: Sequence[Row], converse: Converse, *known: Known) -> list[Talk]
 
 def in_one_round(requests: Callable[[Row], list[Request]], row: Row) -> Conversation:
     """The conversation of a stage that asks once: returns its requests, each with its row of `replies`."""
-    asked = requests(row)
+    asked = LastRound(requests(row))
     replies = yield asked
     return list(zip(asked, replies, strict=True))

@@ -67,7 +67,7 @@ def count_open(cases: Dataset, converse: Converse, known: Sequence[Known], *, re
     def count(batch: pa.Table, held: "list[ray.ObjectRef[Known]]") -> pa.Table:
         *given, own = ray.get(held)
         talks = [Talk(row, converse) for row in batch.to_pylist()]
-        return pa.table({"open": [len(advance(talks, look_up_in(own, retry=retry, given=given)))]})
+        return pa.table({"open": [len(advance(talks, look_up_in(own, retry=retry, given=given), results=False))]})
 
     counted = cases.map_batches(
         count,

@@ -193,7 +193,7 @@ def passes(
     except ConfigError as error:
         raise second.mend(error) from error
     whole = partial(reason, chains=chains, verify=verify, model=model, judge=judging)
-    first = Pass(engine=engine, stages=_WRITING, converse=partial(writing, judge=judging))
+    first = Pass(engine=engine, stages=_WRITING, converse=partial(writing, judge=judging, last=True))
     return [first, replace(second, converse=whole)]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from conf.config import ChainsConfig, VerifyConfig
 from conf.outcome import Rejected
-from medreason_ray.conversation import Row
+from medreason_ray.conversation import LastRound, Row
 from medreason_ray.engines.request import Model, Request
 from medreason_ray.reply import answered
 from medreason_ray.stages import answer_blind, judge_answers, prune_paths, write_chains
@@ -58,7 +58,7 @@ def reason(
     Raises:
         Rejected: no chain towards the answer came; the reason is the first one's.
     """
-    found = yield from write(case, chains=chains, verify=verify, model=model, judge=judge)
+    found = yield from write(case, chains=chains, verify=verify, model=model, judge=judge, last=not judge.reads)
     if judge.reads:
         found.verdicts = yield from _verify(
             case, found.chains, Judge(verify=verify, model=judge, same_model=judge.is_same_as(model))
@@ -69,9 +69,9 @@ def reason(
 
 
 def write(
-    case: Row, *, chains: ChainsConfig, verify: VerifyConfig, model: Model, judge: Model
+    case: Row, *, chains: ChainsConfig, verify: VerifyConfig, model: Model, judge: Model, last: bool = False
 ) -> Generator[list[Request], list[Row], Reasoned]:
-    """The writer's part of `reason`, with the same arguments: the chains, without verdicts.
+    """The writer's part of `reason`, with the same arguments: the chains, without verdicts; `last`: nothing is asked behind it.
 
     Raises:
         Rejected: no chain towards the answer came.
@@ -82,28 +82,10 @@ def write(
         [reply] = yield [request]
         kept = prune_paths.parse(request, answered(reply))
     # A foil is written only where somebody will read it.
-    return (yield from _write(case, kept, chains, model, with_foil=judge.reads and "foil" in verify.arms))
-
-
-def _write(
-    case: Row, kept: list[Row], chains: ChainsConfig, model: Model, *, with_foil: bool
-) -> Generator[list[Request], list[Row], Reasoned]:
-    """The samples towards the answer and, where asked for, one chain towards the strongest wrong option."""
-    key = case["answer_key"]
-    asked = write_chains.requests(case, kept, chains, model, key=key, answer=case["answer"], samples=chains.samples)
-    places = [("answer", sample) for sample in range(len(asked))]
     found = Reasoned()
-    if with_foil and (rival := _rival(case)):
-        try:
-            paths = in_order(paths_to(case, "option", rival["key"]))
-            asked += write_chains.requests(
-                case, paths, chains, model, key=rival["key"], answer=rival["text"], samples=1
-            )
-            places.append(("foil", 0))
-        except Rejected as reason:
-            found.lost.append((f"{case['question_id']}|foil|0", reason))
-    replies = yield asked
-    for (arm, sample), request, reply in zip(places, asked, replies, strict=True):
+    asked = _requests(case, kept, chains, model, lost=found.lost, with_foil=judge.reads and "foil" in verify.arms)
+    replies = yield (LastRound if last else list)(asked.values())
+    for ((arm, sample), request), reply in zip(asked.items(), replies, strict=True):
         try:
             found.chains.append(write_chains.parse(case, request, answered(reply), arm=arm, sample=sample))
         except Rejected as reason:
@@ -111,6 +93,25 @@ def _write(
     if not any(chain["arm"] == "answer" for chain in found.chains):
         raise next(why for key, why in found.lost if "|answer|" in key)
     return found
+
+
+def _requests(
+    case: Row, kept: list[Row], chains: ChainsConfig, model: Model, *, lost: list[tuple[str, Rejected]], with_foil: bool
+) -> dict[tuple[str, int], Request]:
+    """By arm and sample the samples towards the answer and, where asked for, one chain towards the strongest wrong option."""
+    key = case["answer_key"]
+    samples = write_chains.requests(case, kept, chains, model, key=key, answer=case["answer"], samples=chains.samples)
+    asked = {("answer", sample): request for sample, request in enumerate(samples)}
+    if with_foil and (rival := _rival(case)):
+        key, answer = rival["key"], rival["text"]
+        try:
+            paths = in_order(paths_to(case, "option", key))
+            [foil] = write_chains.requests(case, paths, chains, model, key=key, answer=answer, samples=1)
+        except Rejected as reason:
+            lost.append((f"{case['question_id']}|foil|0", reason))
+        else:
+            asked["foil", 0] = foil
+    return asked
 
 
 def _rival(case: Row) -> Row | None:
@@ -175,7 +176,7 @@ def _compare(
             asked[place] = judge_answers.request(case, given, judge.model, judge.verify.seed)
         except Rejected as reason:
             found[place] = {"why": str(reason)}
-    replies = yield from _ask_once(asked)
+    replies = yield from _ask_once(asked, LastRound)
     for place, reply in replies.items():
         try:
             agrees, why = judge_answers.parse(answered(reply))
@@ -186,10 +187,10 @@ def _compare(
 
 
 def _ask_once(
-    asked: Mapping[tuple[str, str], Request],
+    asked: Mapping[tuple[str, str], Request], one_round: type[list[Request]] = list
 ) -> Generator[list[Request], list[Row], dict[tuple[str, str], Row]]:
     """The reply to each request; equal ones are one."""
-    once = list({request.request_id: request for request in asked.values()}.values())
+    once = one_round({request.request_id: request for request in asked.values()}.values())
     replies = yield once
     said = {request.request_id: reply for request, reply in zip(once, replies, strict=True)}
     return {place: said[request.request_id] for place, request in asked.items()}

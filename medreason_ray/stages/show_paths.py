@@ -36,10 +36,9 @@ def show(case: Row, paths: Sequence[Row], *, answer: str, max_edges: int, keep: 
     facts: dict[str, Fact] = {}
     shown = []
     for path in paths:
-        if len(labels.keys() | set().union(*path["steps"])) > max_edges:
+        if _edges_with(path, labels, max_edges) > max_edges:
             continue
-        _label(path, case["edges"], labels, facts)
-        hops = [[labels[number] for number in step] for step in path["steps"]]
+        hops = _label(path, case["edges"], labels, facts)
         shown.append(ShownPath(path["path_id"], one_line(path["text"]), hops))
     if not shown:
         raise Rejected(Reason.NO_CHAIN, f"none of {len(paths)} paths fits into chains.max_edges={max_edges}")
@@ -75,10 +74,19 @@ def show_what_fits(
     raise Rejected(Reason.PROMPT_TOO_LONG, f"{len(case['question'])} characters of question")
 
 
-def _label(path: Row, edges: list[Row], labels: dict[int, str], facts: dict[str, Fact]) -> None:
-    """Give the path's edges that have none yet their labels."""
+def _edges_with(path: Row, labels: dict[int, str], max_edges: int) -> int:
+    """Edges that are shown with the path, or, while there is room for all of its own, at most how many."""
+    most = len(labels) + sum(map(len, path["steps"]))
+    return most if most <= max_edges else len(labels.keys() | set().union(*path["steps"]))
+
+
+def _label(path: Row, edges: list[Row], labels: dict[int, str], facts: dict[str, Fact]) -> list[list[str]]:
+    """The labels of the path's edges, hop by hop; those that have none yet are given theirs."""
+    hops = []
     for hop, step in enumerate(path["steps"]):
         for number in step:
             if number not in labels:
                 labels[number] = label = f"E{len(labels) + 1}"
                 facts[label] = Fact(one_line(edges[number]["sentence"]), path["path_id"], hop, number)
+        hops.append([labels[number] for number in step])
+    return hops

@@ -7,7 +7,7 @@ import pytest
 
 from conf.config import ChainsConfig, VerifyConfig
 from conf.outcome import Reason, Rejected
-from medreason_ray.conversation import Talk, advance
+from medreason_ray.conversation import LastRound, Talk, advance
 from medreason_ray.engines.request import Model
 from medreason_ray.engines.tokens import TokenCounter
 from medreason_ray.stages.reason_case import reason
@@ -38,6 +38,7 @@ class Scripted:
 
     def __init__(self, **script) -> None:
         self.asked = []
+        self.ended = False
         self._script = {
             "prune_paths": [KEPT],
             "write_chains": [said("E1")],
@@ -47,6 +48,8 @@ class Scripted:
     def talk(self, row: dict, *given, **more) -> Talk:
         talk = begun(row, *given, **more)
         while talk.requests:
+            assert not self.ended, "something is asked behind what was called the last round"
+            self.ended = isinstance(talk.requests, LastRound)
             self.asked.append([request.stage for request in talk.requests])
             talk.send([self._reply(request) for request in talk.requests])
         return talk
@@ -295,3 +298,22 @@ def test_talks_go_on_as_far_as_the_ledger_knows():
     held[first.requests[0].request_id] = {"reply": KEPT, "finish_reason": "stop", "error": None}
     [waiting] = advance([first], lambda ids: [held.get(each) for each in ids])
     assert [request.stage for request in waiting.requests] == ["write_chains"] * 2
+
+
+ASKED_TO_JUDGE = {"answer_blind": ['{"answer": "d"}'], "judge_answers": ['{"why": "no", "same": false}']}
+
+
+@pytest.mark.parametrize(
+    ("script", "judge"),
+    [({}, Model(label="template/1", reads=False)), (ASKED_TO_JUDGE, MODEL)],
+    ids=["template", "model"],
+)
+def test_what_only_asks_leaves_the_last_round_s_replies_unread(script, judge):
+    scripted = Scripted(**script)
+    verify = VerifyConfig(arms=["chain"])
+    scripted.talk(case(1, **OPEN), CHAINS, verify, judge=judge)
+    assert scripted.ended
+    talk, known = begun(case(1, **OPEN), CHAINS, verify, judge=judge), Scripted(**script)
+    assert advance([talk], lambda ids: [known._reply(each) for each in talk.requests], results=False) == []
+    assert isinstance(talk.requests, LastRound)
+    assert talk.result is None
