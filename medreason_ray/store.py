@@ -18,8 +18,8 @@ from conf.flow import Step
 from conf.lake import Lake, user_metadata
 from conf.outcome import Outcome, Reason, StageReport, check_row_law, replaced, unchanged
 from conf.tables import REJECTS, TABLES
-from medreason_ray.delta_sink import ReplaceTable
 from medreason_ray.on_spark import ray_on_spark
+from medreason_ray.results import Keep, ToFiles
 from medreason_ray.session import start_ray
 from medreason_ray.shared_root import check_shared
 
@@ -57,7 +57,8 @@ class RayStore:
 
         Args:
             step: the step of the flow.
-            stage: called by name with the driving table as a Dataset, the others as Arrow tables, and `arguments`.
+            stage: called by name with the driving table as a Dataset, the others as Arrow tables, `keep`, which its tables
+                are to come from, and `arguments`.
             arguments: passed on as they are.
         """
         started = time.monotonic()
@@ -69,7 +70,7 @@ class RayStore:
             driving, *others = step.reads
             frames: dict[str, Any] = {driving: self.read(driving, reader=step.name)}
             frames |= {name: self.read_arrow(name, reader=step.name) for name in others}
-            outcome = stage(**frames, **arguments)
+            outcome = stage(**frames, keep=self._keep(step), **arguments)
             return self._replace(step, wanted, outcome, inputs, started)
 
     def _replace(
@@ -80,14 +81,12 @@ class RayStore:
         counted = rejects.group_by(["entity", "reason"]).aggregate([([], "count_all")]).to_pylist()
         rejected = {(row["entity"], row["reason"]): row["count_all"] for row in counted}
         assert step.unit_table is not None
-        units_out = _units_out(outcome.tables[step.unit_table], step)
+        keys = outcome.tables[step.unit_table].keys
+        units_out = len(keys.group_by(keys.column_names).aggregate([]))
         check_row_law(step, outcome, units_out, rejected)
         self._write_rejects(step, rejects, user_metadata(step, REJECTS, wanted, {}))
-        for name, dataset in outcome.tables.items():
-            table = TABLES[name]
-            metadata = user_metadata(step, table, wanted, outcome.facts)
-            sink = ReplaceTable(self._lake.uri(name), table.schema, metadata, self._lake.storage_options)
-            dataset.write_datasink(sink)
+        for name, files in outcome.tables.items():
+            files.commit(user_metadata(step, TABLES[name], wanted, outcome.facts))
         return replaced(
             step,
             wanted,
@@ -97,6 +96,15 @@ class RayStore:
             units_out=units_out,
             rejected=rejected,
             seconds=time.monotonic() - started,
+        )
+
+    def _keep(self, step: Step) -> Keep:
+        """Where the results of a step go until they are committed."""
+        assert step.unit_table is not None
+        return ToFiles(
+            uris={name: self._lake.uri(name) for name in step.writes},
+            keys={step.unit_table: list(step.unit_key)},
+            storage_options=self._lake.storage_options,
         )
 
     def _write_rejects(self, step: Step, rejects: pa.Table, metadata: str) -> None:
@@ -134,39 +142,11 @@ def arrow_table(table: DeltaTable, schema: pa.Schema, where: str = "true") -> pa
     return pa.table(rows).cast(schema)
 
 
-def flatten(results: Dataset, column: str, schema: pa.Schema, *, lists: int | None = None) -> Dataset:
-    """The structs of a list column, one row each, as a Dataset of `schema`.
-
-    Args:
-        results: rows of lists.
-        column: the one that is wanted.
-        schema: of its structs.
-        lists: rows laid out at a time, from as many blocks as it takes; None: block by block.
-    """
-
-    def spread(batch: pa.Table) -> pa.Table:
-        structs = batch[column].combine_chunks().flatten()
-        return pa.Table.from_struct_array(structs).cast(schema)
-
-    return results.map_batches(spread, batch_format="pyarrow", batch_size=lists, zero_copy_batch=True)
-
-
-def _named(step: Step, found: Dataset | None) -> pa.Table:
+def _named(step: Step, found: pa.Table | None) -> pa.Table:
     """The stage's rejects as rows of the table: with the step, and each reason's sentence."""
-    if found is None or found.count() == 0:
+    if not found:
         return REJECTS.schema.empty_table()
-    table = pa.concat_tables(list(found.iter_batches(batch_format="pyarrow", batch_size=None)))
-    reasons = table["reason"].to_pylist()
-    table = table.append_column("step", pa.array([step.name] * len(table), pa.string()))
+    reasons = found["reason"].to_pylist()
+    table = found.append_column("step", pa.array([step.name] * len(found), pa.string()))
     table = table.append_column("meaning", pa.array([Reason[name].value for name in reasons], pa.string()))
     return table.select(REJECTS.schema.names).cast(REJECTS.schema)
-
-
-def _units_out(dataset: Dataset, step: Step) -> int:
-    """Distinct units of the written table."""
-    keys = [
-        batch.group_by(list(step.unit_key)).aggregate([])
-        for batch in dataset.select_columns(list(step.unit_key)).iter_batches(batch_format="pyarrow", batch_size=None)
-        if len(batch)
-    ]
-    return len(pa.concat_tables(keys).group_by(list(step.unit_key)).aggregate([])) if keys else 0

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 from ray.data import Dataset
 
@@ -29,9 +30,9 @@ from medreason_ray.engines.request import Model
 from medreason_ray.first_cases import first_cases
 from medreason_ray.ledger import Known, Ledger
 from medreason_ray.llm_stage import Asked, Report, ask_missing, silent
+from medreason_ray.results import Keep, flatten, in_memory
 from medreason_ray.stages import answer_blind, judge_answers, name_mentions, prune_paths, write_chains
 from medreason_ray.stages.reason_case import Reasoned, reason, write
-from medreason_ray.store import flatten
 
 _WRITING = (prune_paths.STAGE, write_chains.STAGE)
 _JUDGING = (answer_blind.STAGE, judge_answers.STAGE)
@@ -39,11 +40,12 @@ STAGES = (*_WRITING, *_JUDGING)
 
 _LEAST_PROMPT = 1024  # tokens: the rules are 500, a short question with three paths as many again
 
-# Cases whose chains make one block, some 40 MB, and one file of the table: each block that Ray passes on costs 10 to 50 ms,
-# and the tables are read four times.
-_BLOCK_CASES = 16_384
+# Cases whose chains make one file of the table, some 40 MB.
+_FILE_CASES = 16_384
 
-_PARSED = {"chains": CHAINS.schema, "verdicts": VERDICTS.schema, "rejects": REJECTS_FOUND}
+_TABLES = {"chains": CHAINS.schema, "verdicts": VERDICTS.schema}
+_LISTS = {name: pa.list_(pa.struct(list(schema))) for name, schema in (_TABLES | {"rejects": REJECTS_FOUND}).items()}
+_REST = pa.schema([("rejects", _LISTS["rejects"]), ("unjudged", pa.int64())])
 
 
 def run(
@@ -59,6 +61,7 @@ def run(
     links: LinksConfig | None = None,
     open_engine: OpenEngine = choose_engine,
     report: Report = silent,
+    keep: Keep = in_memory,
 ) -> Outcome:
     """The chains and verdicts of each case, or a reject that says why there are none.
 
@@ -74,6 +77,7 @@ def run(
         links: what counts as a name.
         open_engine: makes the engine on each actor.
         report: told how far it has come.
+        keep: where chains and verdicts go.
 
     Raises:
         TooManyFailures: more than engine.max_failed_share of an actor's requests failed.
@@ -81,29 +85,23 @@ def run(
     cases, beyond = first_cases(cases, chains.first_cases)
     plan = passes(engine, chains, verify, judge)
     asked = _asked(cases, plan, ledger=ledger, batch_rows=batch_rows, open_engine=open_engine, report=report)
-    # Kept, for the store reads it once a table and once to count; blocks beyond memory are spilled to disk.
     parsed = cases.map_batches(
         partial(_parse_batch, converse=plan[-1].converse, known=[ray.put(each.known) for each in asked]),
         batch_size=batch_rows,
         batch_format="pyarrow",
         zero_copy_batch=True,
-    ).materialize()
-    lists = max(1, _BLOCK_CASES // batch_rows)
-    tables = {
-        name: flatten(parsed.select_columns([name]), name, schema, lists=lists) for name, schema in _PARSED.items()
-    }
+    )
     if nodes is not None and model_of(engine).reads:
-        tables["chains"] = name_mentions.run(tables["chains"], nodes, links or LinksConfig(), batch_rows=batch_rows)
-    rejects = tables.pop("rejects")
-    rejects = (rejects.union(beyond) if beyond else rejects).materialize()
-    reasons: Counter[str] = Counter()
-    for batch in rejects.iter_batches(batch_format="pyarrow", batch_size=None):
-        reasons.update(batch["reason"].to_pylist())
+        parsed = name_mentions.run(parsed, nodes, links or LinksConfig())
+    kept = keep(parsed, _TABLES, _REST, max(1, _FILE_CASES // batch_rows))
+    beyond_rows = beyond.iter_batches(batch_format="pyarrow", batch_size=None) if beyond else ()
+    rejects = pa.concat_tables([flatten(kept.rest, "rejects", REJECTS_FOUND), *beyond_rows])
+    reasons = Counter(rejects["reason"].to_pylist())
     failed, closed = reasons[Reason.REQUEST_FAILED.name], reasons[Reason.NOT_NEEDED.name]
-    unjudged = _unjudged(parsed) if model_of(plan[-1].engine).reads else 0
+    unjudged = pc.sum(kept.rest["unjudged"]).as_py() or 0
     own = judge is None and bool(verify.arms) and model_of(engine).reads
     return Outcome(
-        tables=tables,
+        tables=kept.tables,
         units_in=asked[-1].rows + closed,
         rejects=rejects,
         facts={"failed": str(failed + unjudged), "taken": str(asked[-1].rows)},
@@ -136,11 +134,6 @@ def _asked(
             )
         )
     return asked
-
-
-def _unjudged(parsed: Dataset) -> int:
-    """Blind answers that never came; to count them is a pass over the blocks, for those whose judge reads."""
-    return sum(row["unjudged"] for row in parsed.select_columns(["unjudged"]).take_all())
 
 
 def _notices(asked: Sequence[Asked], failed: int, unjudged: int, *, own: bool) -> tuple[str, ...]:
@@ -276,7 +269,7 @@ def _metrics(asked: list[Asked], plan: list[Pass]) -> Mapping[str, float]:
 def _parse_batch(batch: pa.Table, converse: Converse, known: "Sequence[ray.ObjectRef[Known]]") -> pa.Table:
     """One row: the lists of chains, verdicts and rejects of the batch's cases, and the blind answers that never came."""
     gc.set_threshold(COLLECT_AFTER)
-    parsed: dict[str, list[Row]] = {name: [] for name in _PARSED}
+    parsed: dict[str, list[Row]] = {name: [] for name in _LISTS}
     for talk in replay(batch.to_pylist(), converse, *ray.get(list(known))):
         found = talk.result
         if isinstance(found, Rejected):
@@ -286,7 +279,7 @@ def _parse_batch(batch: pa.Table, converse: Converse, known: "Sequence[ray.Objec
         parsed["chains"] += found.chains
         parsed["verdicts"] += found.verdicts
         parsed["rejects"] += [_reject("chain", key, why) for key, why in found.lost]
-    columns = {name: pa.array([parsed[name]], pa.list_(pa.struct(list(schema)))) for name, schema in _PARSED.items()}
+    columns = {name: pa.array([parsed[name]], lists) for name, lists in _LISTS.items()}
     failed = [row for row in parsed["verdicts"] if (row["why"] or "").startswith(Reason.REQUEST_FAILED.name)]
     return pa.table(columns | {"unjudged": [len(failed)]})
 

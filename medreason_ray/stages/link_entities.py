@@ -29,6 +29,7 @@ from medreason_ray.ledger import Ledger
 from medreason_ray.linking.linker import Linker, sides
 from medreason_ray.linking.neighbours import NodeVectors
 from medreason_ray.llm_stage import Asked, Report, ask_missing, silent
+from medreason_ray.results import Keep, Kept, flatten, in_memory
 from medreason_ray.stages import choose_nodes, extract_mentions
 from medreason_ray.stages.link_question import (
     FOUND,
@@ -40,11 +41,13 @@ from medreason_ray.stages.link_question import (
     settle,
     texts_of,
 )
-from medreason_ray.store import flatten
 
 _READ = ("question_id", "role", "question", "options", "answer_key", "answer")
 _NAMED = ("node_id", "name", "type", "synonyms", "generic", "degree")
 _SUMS = ("named", "merged", "overlapped", "failed")
+_TABLES = {"mentions": MENTIONS.schema, "links": LINKS.schema}
+_REST = pa.schema([LINKED.field(name) for name in ("rejects", *_SUMS)])
+_FILE_QUESTIONS = 16_384  # whose mentions and links make one file of each table
 _MAX_ACTORS = 2  # 4,600 questions/s each: an actor's start costs as much as 30,000 questions
 
 Replies = tuple[Converse, "ray.ObjectRef"]
@@ -62,6 +65,7 @@ def run(
     engine: EngineConfig | None = None,
     open_engine: OpenEngine = choose_engine,
     report: Report = silent,
+    keep: Keep = in_memory,
 ) -> Outcome:
     """Link the questions that are to be worked on.
 
@@ -76,6 +80,7 @@ def run(
         engine: who is asked; None for the default.
         open_engine: makes the engine on each actor.
         report: told how far the asking has come.
+        keep: where mentions and links go.
 
     Returns:
         mentions, links, and a reject for each mention whose node is generic, whose candidates are not good enough or whose
@@ -100,14 +105,13 @@ def run(
         batch_format="pyarrow",
         batch_size=batch_rows,
         compute=ActorPoolStrategy(min_size=1, max_size=_MAX_ACTORS),
-    ).materialize()
+    )
     if config.choice == "model":
+        linked = linked.materialize()  # read twice
         replies = asker.ask(linked, choose_nodes.STAGE, choose_nodes.requests)
         settled = partial(_settle_batch, replies=replies)
-        linked = linked.map_batches(
-            settled, batch_size=batch_rows, batch_format="pyarrow", zero_copy_batch=True
-        ).materialize()
-    return _outcome(linked, asker.asked)
+        linked = linked.map_batches(settled, batch_size=batch_rows, batch_format="pyarrow", zero_copy_batch=True)
+    return _outcome(keep(linked, _TABLES, _REST, _FILE_QUESTIONS), asker.asked)
 
 
 class _Passes:
@@ -187,21 +191,15 @@ def _types(nodes: pa.Table) -> tuple[str, ...]:
     return tuple(sorted(each for each in pc.unique(nodes["type"]).to_pylist() if each))
 
 
-def _outcome(linked: Dataset, asked: list[Asked]) -> Outcome:
-    """The tables of all rows, and the counts, which travel to the driver alone."""
-    sums = dict.fromkeys(_SUMS, 0)
-    for batch in linked.select_columns(list(sums)).iter_batches(batch_format="pyarrow", batch_size=None):
-        for name in sums:
-            sums[name] += pc.sum(batch[name]).as_py() or 0
+def _outcome(kept: Kept, asked: list[Asked]) -> Outcome:
+    """The tables of all rows, and the counts."""
+    sums = {name: pc.sum(kept.rest[name]).as_py() or 0 for name in _SUMS}
     merged = {"same_node": sums["merged"]}
     notice = f"{sum(each.asked for each in asked)} requests asked; {sums['failed']} mentions without a reply"
     return Outcome(
-        tables={
-            "mentions": flatten(linked, "mentions", MENTIONS.schema),
-            "links": flatten(linked, "links", LINKS.schema),
-        },
+        tables=kept.tables,
         units_in=sums["named"],
-        rejects=flatten(linked, "rejects", REJECTS_FOUND),
+        rejects=flatten(kept.rest, "rejects", REJECTS_FOUND),
         merged=merged | {"overlap": sums["overlapped"]} if asked else merged,
         facts={"failed": str(sums["failed"])} if asked else {},
         notices=(notice,) if asked else (),

@@ -25,22 +25,21 @@ _NAMED = ("node_id", "name", "type", "synonyms", "generic", "degree")
 _MAX_ACTORS = 2  # as in link_entities: an actor's start costs more than the steps of thousands of chains
 
 
-def run(chains: Dataset, nodes: pa.Table, config: LinksConfig, *, batch_rows: int) -> Dataset:
-    """The chains, in any order, their steps' `mentions` found.
+def run(results: Dataset, nodes: pa.Table, config: LinksConfig) -> Dataset:
+    """The same rows, in any order, the `mentions` of their chains' steps found.
 
     Args:
-        chains: conf.tables.CHAINS.
+        results: with a column `chains`, lists of conf.tables.CHAINS.
         nodes: conf.tables.NODES.
         config: links; the shortest name that matches.
-        batch_rows: chains a batch; operational.
     """
-    return chains.map_batches(
+    return results.map_batches(
         _Namer,
         fn_constructor_args=(ray.put(nodes.select(_NAMED)), replace(config, extractor="dictionary")),
         batch_format="pyarrow",
-        batch_size=batch_rows,
+        batch_size=1,
         compute=ActorPoolStrategy(min_size=1, max_size=_MAX_ACTORS),
-    ).materialize()
+    )
 
 
 class _Namer:
@@ -53,8 +52,9 @@ class _Namer:
         self._linker = Linker(ray.get(nodes), config)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        rows = [with_mentions(row, self._linker) for row in batch.to_pylist()]
-        return pa.Table.from_pylist(rows, schema=CHAINS.schema)
+        lists = [[with_mentions(row, self._linker) for row in chains] for chains in batch["chains"].to_pylist()]
+        place = batch.schema.get_field_index("chains")
+        return batch.set_column(place, "chains", pa.array(lists, pa.list_(pa.struct(list(CHAINS.schema)))))
 
 
 def with_mentions(chain: Row, linker: "Linker") -> Row:

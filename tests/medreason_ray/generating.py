@@ -98,13 +98,11 @@ def put_cases(path: Path, rows: list[dict], files: int = 1) -> Path:
 
 def rows_of(outcome: Outcome, table: Table) -> list[dict]:
     """A table of the outcome in the order of its key."""
-    batches = list(outcome.tables[table.name].iter_batches(batch_format="pyarrow", batch_size=None))
-    rows = pa.concat_tables([table.schema.empty_table(), *batches]).to_pylist()
-    return sorted(rows, key=lambda row: [row[name] for name in table.key])
+    return sorted(outcome.tables[table.name].to_pylist(), key=lambda row: [row[name] for name in table.key])
 
 
 def rejected(outcome: Outcome) -> dict[str, str]:
-    return {row["key"]: row["reason"] for row in outcome.rejects.take_all()}
+    return {row["key"]: row["reason"] for row in outcome.rejects.to_pylist()}
 
 
 def stable_replies(lake: Path) -> list[dict]:

@@ -219,7 +219,7 @@ def run(lake: Path, log: Path, given: list[Row], config: LinksConfig = BOTH) -> 
 
 def written(outcome: Outcome) -> dict[str, list[Row]]:
     tables = {**outcome.tables, "rejects": outcome.rejects}
-    return {name: sorted(table.take_all(), key=json.dumps) for name, table in tables.items()}
+    return {name: sorted(table.to_pylist(), key=json.dumps) for name, table in tables.items()}
 
 
 @pytest.fixture(scope="module")

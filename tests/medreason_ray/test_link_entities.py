@@ -101,8 +101,8 @@ def link(rows: list[Row], batch_rows: int) -> Outcome:
 
 
 def as_rows(outcome: Outcome) -> dict[str, list[str]]:
-    datasets = {**outcome.tables, "rejects": outcome.rejects}
-    return {name: sorted(json.dumps(row) for row in dataset.take_all()) for name, dataset in datasets.items()}
+    tables = {**outcome.tables, "rejects": outcome.rejects}
+    return {name: sorted(json.dumps(row) for row in table.to_pylist()) for name, table in tables.items()}
 
 
 @pytest.mark.slow

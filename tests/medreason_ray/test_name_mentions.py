@@ -63,7 +63,10 @@ def test_a_general_name_counts_where_it_is_cited() -> None:
 def test_every_chain_of_a_dataset_gets_its_mentions(ray_cluster) -> None:
     step = {"support": "background", "edges": [], "quote": None, "mentions": []}
     rows = [{"chain_id": str(n), "steps": [step | {"text": text}]} for n, text in enumerate(NAMED)]
-    table = pa.Table.from_pylist(rows, schema=CHAINS.schema)
-    named = name_mentions.run(ray.data.from_arrow(table), NODES, LinksConfig(extractor="model"), batch_rows=2)
-    found = {row["chain_id"]: list(row["steps"][0]["mentions"]) for row in named.take_all()}
+    chains = pa.Table.from_pylist(rows, schema=CHAINS.schema).to_pylist()
+    lists = pa.table({"chains": pa.array([chains[:1], [], chains[1:]], pa.list_(pa.struct(list(CHAINS.schema))))})
+    named = name_mentions.run(ray.data.from_arrow(lists), NODES, LinksConfig(extractor="model"))
+    found = {
+        chain["chain_id"]: list(chain["steps"][0]["mentions"]) for row in named.take_all() for chain in row["chains"]
+    }
     assert found == {str(n): nodes for n, nodes in enumerate(NAMED.values())}

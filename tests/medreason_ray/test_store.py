@@ -5,7 +5,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import ray
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from ray.data import Dataset
 
@@ -13,7 +12,8 @@ from conf.config import Config, LakeConfig, LinksConfig
 from conf.flow import step
 from conf.lake import Lake, user_metadata
 from conf.outcome import Outcome
-from conf.tables import LINKS, MENTIONS, TABLES
+from conf.tables import LINKS, MENTIONS, REJECTS_FOUND, TABLES
+from medreason_ray.results import Keep
 from medreason_ray.stages import link_entities
 from medreason_ray.store import RayStore, arrow_table
 
@@ -35,25 +35,33 @@ def put(lake: Lake, name: str, writer: str, rows: list[dict[str, Any]], run: str
     )
 
 
-def stage(questions: Dataset, nodes: pa.Table, *, refused: list[str]) -> Outcome:
+def stage(questions: Dataset, nodes: pa.Table, *, keep: Keep, refused: list[str]) -> Outcome:
     """A link and a mention a question, and a reject for each name in `refused`."""
+    named = {"side": "question", "option_key": "", "node_id": nodes["node_id"][0].as_py()}
+    schemas = {"mentions": MENTIONS.schema, "links": LINKS.schema}
 
-    def named(schema: pa.Schema, batch: pa.Table) -> pa.Table:
-        rows = [
-            dict.fromkeys(schema.names)
-            | {"question_id": key, "side": "question", "option_key": "", "node_id": nodes["node_id"][0].as_py()}
-            for key in batch["question_id"].to_pylist()
-        ]
-        return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
+    def lists(batch: pa.Table) -> pa.Table:
+        keys = batch["question_id"].to_pylist()
+        found = {
+            name: [
+                [
+                    dict.fromkeys(schema.names)
+                    | {k: v for k, v in (named | {"question_id": key}).items() if k in schema.names}
+                ]
+                for key in keys
+            ]
+            for name, schema in schemas.items()
+        }
+        columns = {name: pa.array(found[name], pa.list_(pa.struct(list(schema)))) for name, schema in schemas.items()}
+        return pa.table(columns | {"question": batch["question_id"]})
 
-    def table(schema: pa.Schema) -> Dataset:
-        return questions.map_batches(lambda batch: named(schema, batch), batch_format="pyarrow", batch_size=1)
-
+    results = questions.map_batches(lists, batch_format="pyarrow", batch_size=1)
+    kept = keep(results, schemas, pa.schema([("question", pa.string())]), 2)
     rejects = [{"entity": "mention", "key": key, "reason": "GENERIC_NODE", "detail": ""} for key in refused]
     return Outcome(
-        tables={"mentions": table(MENTIONS.schema), "links": table(LINKS.schema)},
-        units_in=questions.count() + len(refused),
-        rejects=ray.data.from_items(rejects) if rejects else None,
+        tables=kept.tables,
+        units_in=len(kept.rest) + len(refused),
+        rejects=pa.Table.from_pylist(rejects, REJECTS_FOUND) if rejects else None,
     )
 
 
