@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 
 _EVERY_S = 0.3
-# A look may take this share of one CPU's time: looks three times a second at fourteen processes with an object store of 1 GB
-# took a fifth of both CPUs of the machine whose speed was measured.
-_LOOKING = 0.05
+LOOKING = 0.05
+"""Share of one CPU's time that looks at memory may take: three a second at fourteen processes with an object store of 1 GB took a
+fifth of both CPUs of the machine whose speed was measured."""
 
 
 def apart(
@@ -37,7 +37,7 @@ def apart(
         if look:
             began = time.process_time()
             peak = max(peak, _held_mb(process.pid))
-            pause = max(_EVERY_S, (time.process_time() - began) / _LOOKING)
+            pause = max(_EVERY_S, (time.process_time() - began) / LOOKING)
     try:
         fate, answer = ours.recv()
     except EOFError:

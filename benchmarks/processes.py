@@ -1,6 +1,7 @@
 """What this process and all that it started hold while a block runs, by kind of process."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,10 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.measure import LOOKING
+
 _EVERY_S = 2.0
-# Of these looks, those at memory too: to add up the pages of an object store of 2 GB, process by process, took a third of the
-# driver's CPU when each look did it.
-_MEMORY_EVERY = 5
 # Beginnings of a worker's title while it works; any other worker waits for work or is an actor of Ray's own.
 _KINDS = {"ray::MapWorker": "actors that ask", "ray::": "workers", "raylet": "raylet", "gcs_server": "gcs_server"}
 
@@ -43,14 +43,19 @@ class Held:
 
 @contextmanager
 def watched() -> Iterator[Held]:
-    """What is held from here to the end of the block, looked at every ten seconds, and what is used, every two."""
+    """What is held and used from here to the end of the block, looked at every two seconds.
+
+    At memory more rarely where that takes more than LOOKING: to add up the pages of an object store process by process does.
+    """
     held, used, done = Held(), dict[int, tuple[str, float]](), threading.Event()
 
     def watch() -> None:
-        looks = 0
+        next_s = time.monotonic()
         while not done.wait(_EVERY_S):
-            _look(held, used, memory=looks % _MEMORY_EVERY == 0)
-            looks += 1
+            began, is_due = time.thread_time(), time.monotonic() >= next_s
+            _look(held, used, memory=is_due)
+            if is_due:
+                next_s = time.monotonic() + (time.thread_time() - began) / LOOKING
 
     watching = threading.Thread(target=watch)
     watching.start()

@@ -13,7 +13,7 @@ Committed = asyncio.Future[None]
 
 
 class BlockWriter:
-    """Gathers an actor's replies and commits them in blocks of `block_rows`, or sooner when no talk is left that may add one.
+    """Gathers an actor's replies and commits them in blocks of `block_rows`, or sooner when nobody is left who may add one.
 
     `reserve` lets at most `block_rows` replies and those in flight be uncommitted, whatever the commit takes: that is
     what a kill costs. Used on one event loop.
@@ -25,19 +25,19 @@ class BlockWriter:
         self._most = block_rows + in_flight
         self._uncommitted = 0
         self._room = asyncio.Event()
-        self._talks = 0
+        self._givers = 0
         self._rows: list[Row] = []
         self._committed: Committed | None = None
         self._committing = asyncio.Lock()
 
-    def enter(self, talks: int) -> None:
-        """So many talks begin; each says `leave` once."""
-        self._talks += talks
+    def enter(self, givers: int = 1) -> None:
+        """So many begin that may put rows; each says `leave` once."""
+        self._givers += givers
 
     async def leave(self) -> None:
-        """A talk has put its last row. The last to leave commits what is gathered."""
-        self._talks -= 1
-        if not self._talks:
+        """One has put its last row. The last to leave commits what is gathered."""
+        self._givers -= 1
+        if not self._givers:
             await self.flush()
 
     async def reserve(self) -> None:

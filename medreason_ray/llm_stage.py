@@ -21,16 +21,12 @@ from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import RayActorError
 
 from conf.config import EngineConfig
-from medreason_ray.asker import REFUSALS, SUMS, Asker, OpenEngine
+from medreason_ray.asker import BATCHES, REFUSALS, SUMS, Asker, OpenEngine
 from medreason_ray.conversation import Converse
 from medreason_ray.engines.choice import open_engine as choose_engine
 from medreason_ray.engines.placement import resources
 from medreason_ray.ledger import Known, Ledger
 from medreason_ray.stopping import Pool, until_told
-
-# Batches that an actor works on at once, so that the next one's requests are in flight while the last of one come back:
-# with 64 in flight and replies after 0.1 to 1 s, 10,000 requests took 116 s batch by batch, 91 s so; 86 s is ideal.
-_CALLS = 4
 
 # Seconds that a pass waits for its engines to close; an actor killed from outside never says so.
 _CLOSING_S = 60.0
@@ -135,7 +131,7 @@ def ask_missing(
         # No queue at an actor beside these: Ray Data's own, as long again, gave the one that opened its engine first all eight
         # blocks of a run, and the other actor was ended for want of work.
         compute=ActorPoolStrategy(
-            size=actors, max_concurrent_calls_per_actor=_CALLS, max_tasks_in_flight_per_actor=_CALLS
+            size=actors, max_concurrent_calls_per_actor=BATCHES, max_tasks_in_flight_per_actor=BATCHES
         ),
         **needs,
         fn_constructor_kwargs={
@@ -144,6 +140,7 @@ def ask_missing(
             "ledger": ledger,
             "known": ray.put(known),
             "engine": engine,
+            "batch_rows": batch_rows,
             "open_engine": open_engine,
             "pool": pool,
             "most_starts": actors + engine.restarts,

@@ -12,7 +12,6 @@ import ray
 from conf.config import RayConfig
 from conf.outcome import ConfigError
 
-
 # Bytes of blocks a CPU that a pass may hold in the object store, of which the least is for four CPUs. Ray Data reads ahead into
 # half the store (3.7 GB here), however far behind those are who ask or parse: 300,000 cases then took 1 GB.
 _AHEAD = 128 * 2**20

@@ -1,5 +1,6 @@
 """A step through Ray replaces its tables in one commit each, once, and leaves other steps' rejects alone."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,17 @@ def test_a_step_replaces_its_tables_in_one_commit_and_once(lake: Lake) -> None:
     again = store.run(STEP, link_entities.run, config=LinksConfig(), batch_rows=8)
     assert (again.up_to_date, versions(lake)[:2]) == (False, [2, 2])
     assert {lake.checked(name, reader="a test").fingerprint for name in STEP.writes} == {again.fingerprint}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_row_that_is_lost_leaves_every_table_as_it_was(lake: Lake) -> None:
+    def losing(**given: Any) -> Outcome:
+        outcome = stage(**given, refused=[])
+        return replace(outcome, units_in=outcome.units_in + 1)
+
+    store = RayStore(Config(lake=LakeConfig(root=lake.root)), lake)
+    with pytest.raises(RuntimeError, match="row law broken"):
+        store.run(STEP, losing)
+    assert ([lake.open(name) for name in STEP.writes], rows(lake, "rejects", "key")) == ([None, None], ["line"])
+    assert list(Path(lake.uri("links")).glob("*.parquet")), "they are laid out, and no commit names them"
