@@ -40,7 +40,7 @@ STAGES = (*_WRITING, *_JUDGING)
 
 _LEAST_PROMPT = 1024  # tokens: the rules are 500, a short question with three paths as many again
 
-# Cases whose chains make one file of the table, some 40 MB.
+# Cases whose chains make one file of the table at most, some 40 MB; a smaller block of cases makes a smaller one.
 _FILE_CASES = 16_384
 
 _TABLES = {"chains": CHAINS.schema, "verdicts": VERDICTS.schema}
