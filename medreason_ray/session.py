@@ -60,6 +60,8 @@ def start_ray(config: RayConfig) -> None:
     limits = context.execution_options.resource_limits
     context.execution_options.resource_limits = limits.copy(object_store_memory=min(limits.object_store_memory, ahead))
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+    # Its one warning says that the progress bars are off.
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
 
 
 def cluster_resources() -> Mapping[str, float]:
