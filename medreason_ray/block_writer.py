@@ -25,6 +25,7 @@ class BlockWriter:
         self._most = block_rows + in_flight
         self._uncommitted = 0
         self._room = asyncio.Event()
+        self._error: Exception | None = None
         self._givers = 0
         self._rows: list[Row] = []
         self._committed: Committed | None = None
@@ -41,11 +42,17 @@ class BlockWriter:
             await self.flush()
 
     async def reserve(self) -> None:
-        """Wait until one more uncommitted row is allowed."""
+        """Wait until one more uncommitted row is allowed.
+
+        Raises:
+            Exception: that of a commit that failed; no room comes of it any more.
+        """
         # A semaphore looks at all that it has woken before at each release: 500 releases in a row were a tenth of all asking.
-        while self._uncommitted >= self._most:
+        while self._uncommitted >= self._most and self._error is None:
             self._room.clear()
             await self._room.wait()
+        if self._error is not None:
+            raise self._error
         self._uncommitted += 1
 
     def release(self, rows: int = 1) -> None:
@@ -81,6 +88,8 @@ class BlockWriter:
             await asyncio.to_thread(self._ledger.append, table)
         except Exception as error:  # noqa: BLE001  raised again by everyone who waits for this block
             committed.set_exception(error)
+            self._error = error
+            self._room.set()
             return
         committed.set_result(None)
         self.release(len(rows))

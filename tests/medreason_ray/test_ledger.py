@@ -119,7 +119,21 @@ def test_no_more_replies_are_uncommitted_than_a_kill_may_cost():
     assert (sum(ledger.commits), max(ledger.commits), max(seen) <= 13) == (95, 10, True)
 
 
-def test_a_failed_commit_fails_everyone_who_waits_for_it():
+def test_a_failed_commit_fails_everyone_who_waits_for_it_or_for_room():
     ledger = CountingLedger(OSError("disk full"))
-    with pytest.raises(OSError, match="disk full"):
-        asyncio.run(written_through(BlockWriter(ledger, 10, 3), 8, [], ledger))
+
+    async def run() -> list[BaseException | None]:
+        writer = BlockWriter(ledger, 10, 3)
+        writer.enter(40)
+
+        async def one(number: int) -> None:
+            try:
+                await writer.reserve()
+                committed = await writer.put(reply_row(number))
+            finally:
+                await writer.leave()
+            await committed
+
+        return await asyncio.wait_for(asyncio.gather(*map(one, range(40)), return_exceptions=True), 10)
+
+    assert [str(each) for each in asyncio.run(run())] == ["disk full"] * 40
