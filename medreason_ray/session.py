@@ -12,11 +12,6 @@ import ray
 from conf.config import RayConfig
 from conf.outcome import ConfigError
 
-# Bytes of blocks a CPU that a pass may hold in the object store, of which the least is for four CPUs. Ray Data reads ahead into
-# half the store (3.7 GB here), however far behind those are who ask or parse: 300,000 cases then took 1 GB.
-_AHEAD = 128 * 2**20
-_LEAST_AHEAD = 4 * _AHEAD
-
 
 @contextmanager
 def open_ray(config: RayConfig) -> Iterator[None]:
@@ -56,9 +51,6 @@ def start_ray(config: RayConfig) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    ahead = max(_LEAST_AHEAD, int(cluster_resources().get("CPU", 0)) * _AHEAD)
-    limits = context.execution_options.resource_limits
-    context.execution_options.resource_limits = limits.copy(object_store_memory=min(limits.object_store_memory, ahead))
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     # Its one warning says that the progress bars are off.
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
