@@ -135,9 +135,9 @@ class Rejected(Exception):
 class Outcome:
     """What a stage hands to the store: frames to write and the sums that the row law is held to.
 
-    `tables` holds an engine's own frames (Spark DataFrame, Ray Dataset or Arrow table) by table name; `rejects` one
-    of the same kind with the columns of `rejects` but `step`, or None. `units_in` counts the step's units read,
-    `merged` the units that became part of another, by the rule's name.
+    `tables` holds by name what an engine's store writes: Spark DataFrames, or the files that a pass of Ray's has laid out
+    (medreason_ray.results); `rejects` a DataFrame or an Arrow table with the columns of `rejects` but `step`, or None.
+    `units_in` counts the step's units read, `merged` the units that became part of another, by the rule's name.
     """
 
     tables: Mapping[str, Any]

@@ -15,9 +15,9 @@ import ray
 
 from conf.config import EngineConfig
 from conf.outcome import ConfigError, Stopped
-from medreason_ray.block_writer import BlockWriter, Committed
+from medreason_ray.block_writer import BlockWriter, Committed, ledger_row
 from medreason_ray.conversation import Converse, LastRound, Row, Talk, advance, look_up_in
-from medreason_ray.engines.request import Engine, EngineDead, ModelReply, Request
+from medreason_ray.engines.request import Engine, EngineDead, ModelReply, Request, reply_of
 from medreason_ray.ledger import Known, Ledger
 from medreason_ray.stopping import Pool, Shift
 
@@ -33,8 +33,9 @@ BATCHES = 4
 """Blocks in work at once on an actor, and batches of each, so that the next one's requests are in flight while the last of one
 come back: with 64 in flight and replies after 0.1 to 1 s, 10,000 requests took 116 s batch by batch, 91 s so; 86 s is ideal."""
 
-# Cases in work at once on an actor, if that is BATCHES batches or more: 4,096 were 90 MB more of Python objects.
-_CASES = 1024
+# Cases in work at once on an actor, at least, and for each request in flight, as a batch is in work until its slowest case ends:
+# 4,096 cases were 90 MB more of Python objects than 1,024.
+_CASES, _CASES_A_REQUEST = 1024, 8
 
 # Requests an actor has asked before a share of failures says anything.
 _ENOUGH = 100
@@ -136,7 +137,8 @@ class Asker:
         """Requests that are asked just now: two rows with one prompt ask it once."""
         self._asked, self._failed = 0, 0
         self._shift = Shift(pool, self._stop)
-        self._places = asyncio.Semaphore(max(BATCHES, _CASES // batch_rows))
+        cases = max(_CASES, _CASES_A_REQUEST * engine.concurrency)
+        self._places = asyncio.Semaphore(max(BATCHES, cases // batch_rows))
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
         """Ask what is missing of a batch; one row of counts, once the last reply is committed."""
@@ -164,7 +166,7 @@ class Asker:
             return
         talks = advance([Talk(row, self._converse) for row in batch.to_pylist()], self._look_up, results=False)
         tally.rows = len(batch) - len(talks)
-        await asyncio.gather(*(self._go_on(talk, committed, tally) for talk in talks))
+        await _all_of([self._go_on(talk, committed, tally) for talk in talks])
 
     async def _stop(self) -> None:
         """Ask nothing more; commit what has come, and what still comes as it comes."""
@@ -283,35 +285,3 @@ async def _all_of(asking: list[Coroutine[Any, Any, T]]) -> list[T]:
         if isinstance(each, BaseException):
             raise each
     return [each for each in found if not isinstance(each, BaseException)]
-
-
-async def reply_of(engine: Engine, request: Request) -> ModelReply:
-    """The engine's reply; whatever it raises is a failed request, so that one bad row costs one row.
-
-    Raises:
-        EngineDead: it can answer nothing more.
-    """
-    try:
-        return await engine.ask(request)
-    except EngineDead:
-        raise
-    except Exception as error:  # noqa: BLE001  an engine may raise anything, and all of it is data here
-        return ModelReply(reply=None, finish_reason="error", error=f"{type(error).__name__}: {error}")
-
-
-def ledger_row(request: Request, reply: ModelReply, seconds: float) -> dict[str, Any]:
-    """The row of `replies`."""
-    return {
-        "request_id": request.request_id,
-        "stage": request.stage,
-        "question_id": request.question_id,
-        "model": request.model,
-        "prompt_hash": request.prompt_hash,
-        "reply": reply.reply,
-        "finish_reason": reply.finish_reason,
-        "error": reply.error,
-        "tokens_in": reply.tokens_in,
-        "tokens_out": reply.tokens_out,
-        "tokens_cached": reply.tokens_cached,
-        "seconds": seconds,
-    }

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from conf.tables import REPLIES
+from medreason_ray.engines.request import ModelReply, Request
 from medreason_ray.ledger import Ledger
 
 Row = dict[str, Any]
@@ -93,3 +94,21 @@ class BlockWriter:
             return
         committed.set_result(None)
         self.release(len(rows))
+
+
+def ledger_row(request: Request, reply: ModelReply, seconds: float) -> Row:
+    """The row of `replies`."""
+    return {
+        "request_id": request.request_id,
+        "stage": request.stage,
+        "question_id": request.question_id,
+        "model": request.model,
+        "prompt_hash": request.prompt_hash,
+        "reply": reply.reply,
+        "finish_reason": reply.finish_reason,
+        "error": reply.error,
+        "tokens_in": reply.tokens_in,
+        "tokens_out": reply.tokens_out,
+        "tokens_cached": reply.tokens_cached,
+        "seconds": seconds,
+    }

@@ -181,3 +181,17 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give back what it holds: the memory of a model."""
         ...
+
+
+async def reply_of(engine: Engine, request: Request) -> ModelReply:
+    """The engine's reply; whatever it raises is a failed request, so that one bad row costs one row.
+
+    Raises:
+        EngineDead: it can answer nothing more.
+    """
+    try:
+        return await engine.ask(request)
+    except EngineDead:
+        raise
+    except Exception as error:  # noqa: BLE001  an engine may raise anything, and all of it is data here
+        return ModelReply(reply=None, finish_reason="error", error=f"{type(error).__name__}: {error}")

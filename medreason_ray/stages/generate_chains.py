@@ -230,7 +230,7 @@ def ask(
             stages=one.stages,
             ledger=ledger,
             engine=engine,
-            # A model takes seconds a case: small batches tell of their end sooner, and four of them are in work at once.
+            # A model takes seconds a case: small batches tell of their end sooner, and many are in work at once.
             batch_rows=min(batch_rows, max(4, engine.concurrency // 2)) if reads else batch_rows,
             open_engine=open_engine,
             of_rows=cases.count() if reads else 0,

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from medreason_ray.linking.linker import Linker
 
 _NAMED = ("node_id", "name", "type", "synonyms", "generic", "degree")
-_MAX_ACTORS = 2  # as in link_entities: an actor's start costs more than the steps of thousands of chains
+# As in link_entities: an actor's start costs more than the steps of thousands of chains. Ray Data fuses the parsing of replies
+# into them, so it is done by as many, too.
+_MAX_ACTORS = 2
 
 
 def run(results: Dataset, nodes: pa.Table, config: LinksConfig) -> Dataset:

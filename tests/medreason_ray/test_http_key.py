@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from medreason_ray.asker import ledger_row, reply_of
+from medreason_ray.block_writer import ledger_row
 from medreason_ray.engines.http import HttpEngine
 from medreason_ray.engines.http_faults import one_line, without_key
+from medreason_ray.engines.request import reply_of
 from tests.medreason_ray.endpoint import (
     ATTEMPTS,
     KEY,
