@@ -5,62 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from conf.config import ChainsConfig, VerifyConfig
+from conf.config import VerifyConfig
 from conf.outcome import Reason, Rejected
-from medreason_ray.conversation import LastRound, Talk, advance
+from medreason_ray.conversation import Talk
 from medreason_ray.engines.request import Model
 from medreason_ray.engines.tokens import TokenCounter
-from medreason_ray.stages.reason_case import reason
 from tests.medreason_ray.drawn import case, said
-
-MODEL = Model(label="vllm/m", sampling="{}", max_model_len=100_000)
-CHAINS = ChainsConfig(max_edges=12, samples=2)
-VERIFY = VerifyConfig(arms=["closed_book", "chain", "foil"])
-KEPT = json.dumps({"kept": [2]})
-OPEN = {"options": [], "answer_key": None, "pairs": [case(1)["pairs"][0] | {"option_key": ""}]}
-
-
-def with_rival(**changes) -> dict:
-    """A case whose wrong option B has a path of its own."""
-    row = case(1, **changes)
-    rival = row["pairs"][0] | {"side": "option", "option_key": "B", "target": "D"}
-    rival["paths"] = [row["pairs"][0]["paths"][1] | {"path_id": "rival"}]
-    return row | {"pairs": [*row["pairs"], rival]}
-
-
-def begun(row: dict, chains=CHAINS, verify=VERIFY, model=MODEL, judge=None) -> Talk:
-    """The conversation, waiting for its first replies."""
-    return Talk(row, lambda each: reason(each, chains=chains, verify=verify, model=model, judge=judge or model))
-
-
-class Scripted:
-    """Answers each stage by its script, the last line again and again, and notes what it was asked."""
-
-    def __init__(self, **script) -> None:
-        self.asked = []
-        self.ended = False
-        self._script = {
-            "prune_paths": [KEPT],
-            "write_chains": [said("E1")],
-            "answer_blind": ['{"answer": "A"}'],
-        } | script
-
-    def talk(self, row: dict, *given, **more) -> Talk:
-        talk = begun(row, *given, **more)
-        while talk.requests:
-            assert not self.ended, "something is asked behind what was called the last round"
-            self.ended = isinstance(talk.requests, LastRound)
-            self.asked.append([request.stage for request in talk.requests])
-            talk.send([self._reply(request) for request in talk.requests])
-        return talk
-
-    def _reply(self, request) -> dict:
-        self.last = request
-        lines = self._script[request.stage]
-        line = lines.pop(0) if len(lines) > 1 else lines[0]
-        row = {"reply": line, "finish_reason": "stop", "error": None, "tokens_out": 1}
-        return row | (line if isinstance(line, dict) else {})
-
+from tests.medreason_ray.scripted import CHAINS, MODEL, OPEN, Scripted, begun, with_rival
 
 FAILED = {"reply": None, "finish_reason": "error", "error": "TimeoutError: 30 s"}
 CUT = {"reply": '{"steps": [', "finish_reason": "length"}
@@ -285,35 +236,3 @@ def test_a_case_whose_best_path_cannot_be_read_is_rejected_unasked():
     script = Scripted()
     talk = script.talk(case(1), replace(CHAINS, prune=False), model=replace(MODEL, max_model_len=300))
     assert (talk.result.reason, script.asked) == (Reason.PROMPT_TOO_LONG, [])
-
-
-# Driven from a ledger
-
-
-def test_talks_go_on_as_far_as_the_ledger_knows():
-    held = {}
-    script = Scripted()
-    script.talk(case(1))
-    first = begun(case(1))
-    held[first.requests[0].request_id] = {"reply": KEPT, "finish_reason": "stop", "error": None}
-    [waiting] = advance([first], lambda ids: [held.get(each) for each in ids])
-    assert [request.stage for request in waiting.requests] == ["write_chains"] * 2
-
-
-ASKED_TO_JUDGE = {"answer_blind": ['{"answer": "d"}'], "judge_answers": ['{"why": "no", "same": false}']}
-
-
-@pytest.mark.parametrize(
-    ("script", "judge"),
-    [({}, Model(label="template/1", reads=False)), (ASKED_TO_JUDGE, MODEL)],
-    ids=["template", "model"],
-)
-def test_what_only_asks_leaves_the_last_round_s_replies_unread(script, judge):
-    scripted = Scripted(**script)
-    verify = VerifyConfig(arms=["chain"])
-    scripted.talk(case(1, **OPEN), CHAINS, verify, judge=judge)
-    assert scripted.ended
-    talk, known = begun(case(1, **OPEN), CHAINS, verify, judge=judge), Scripted(**script)
-    assert advance([talk], lambda ids: [known._reply(each) for each in talk.requests], results=False) == []
-    assert isinstance(talk.requests, LastRound)
-    assert talk.result is None
