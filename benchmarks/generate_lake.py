@@ -19,8 +19,9 @@ from conf.loading import load
 from conf.outcome import StageReport
 from conf.tables import CASES
 
-# However many cases, so that as many workers read and parse at once: with one file there is one.
-_FILES = 30
+# At least so many files, that some workers read and parse at once, and at most so many cases in one, as Spark bounds its files
+# by size: who reads a file holds more of a larger one.
+_FILES, _FILE_CASES = 30, 10_000
 
 
 def config_of(root: str, *more: str) -> Config:
@@ -36,7 +37,7 @@ def write_cases(source: str, root: str, rows: int) -> None:
     drawn = arrow_table(DeltaTable(f"{source}/cases"), CASES.schema)
     metadata = user_metadata(step("build_cases"), CASES, digest("drawn", str(rows)), {})
     texts = drawn["question"].to_pylist()
-    file_rows = -(-rows // _FILES)
+    file_rows = min(_FILE_CASES, -(-rows // _FILES))
     for first in range(0, rows, file_rows):
         numbers = range(first, min(first + file_rows, rows))
         table = drawn.take([number % len(drawn) for number in numbers])
