@@ -76,17 +76,21 @@ def run_step(config: Config, **more: Any) -> StageReport:
     )
 
 
+def remove_written(config: Config) -> None:
+    """What an earlier run of the step wrote."""
+    for name in (*step("generate_chains").writes, "replies", "rejects"):
+        shutil.rmtree(Lake(config).uri(name), ignore_errors=True)
+
+
 def generate(root: str, actors: int) -> tuple[dict[str, float], Held]:
     """The whole step, from joining Ray to the last commit, and what it took; what an earlier run wrote is gone before."""
     config = config_of(root, f"engine.actors={actors}")
-    lake = Lake(config)
-    for name in (*step("generate_chains").writes, "replies", "rejects"):
-        shutil.rmtree(lake.uri(name), ignore_errors=True)
+    remove_written(config)
     with watched() as held:
         started = time.monotonic()
         report = run_step(config, report=lambda progress: print(progress.line(), file=sys.stderr))
         seconds = time.monotonic() - started
-    files = sum(1 for _ in Path(lake.uri("chains")).glob("*.parquet"))
+    files = sum(1 for _ in Path(Lake(config).uri("chains")).glob("*.parquet"))
     return {"seconds": seconds, "questions": report.units_out, "files": files}, held
 
 

@@ -26,13 +26,13 @@ class SlowEngine(TemplateEngine):
 
     async def ask(self, request: Request) -> ModelReply:
         """The rule's reply, later."""
-        _append(self._log, request.request_id)
+        append(self._log, request.request_id)
         await asyncio.sleep(_DELAY_S)
         return await super().ask(request)
 
 
-def _append(log: Path, line: str) -> None:
-    """One write, so that lines of several processes do not mix."""
+def append(log: Path, line: str) -> None:
+    """A line of a log: one write, so that lines of several processes do not mix."""
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(handle, f"{line}\n".encode())
     os.close(handle)

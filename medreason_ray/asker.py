@@ -15,7 +15,7 @@ import ray
 
 from conf.config import EngineConfig
 from conf.outcome import ConfigError, Stopped
-from medreason_ray.block_writer import BlockWriter, Committed, ledger_row
+from medreason_ray.block_writer import BlockWriter, Committed, Leave, ledger_row
 from medreason_ray.conversation import Converse, LastRound, Row, Talk, advance, look_up_in
 from medreason_ray.engines.request import Engine, EngineDead, ModelReply, Request, reply_of
 from medreason_ray.ledger import Known, Ledger
@@ -92,6 +92,16 @@ class Tally:
         return pa.table({name: [getattr(self, name)] for name in SUMS} | texts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A batch in work."""
+
+    tally: Tally
+    leave: Leave
+    committed: set[Committed] = field(default_factory=set)
+    """What says that its replies are."""
+
+
 SUMS = ("rows", "asked", "failed", "tokens_in", "tokens_out", "tokens_cached")
 _TEXTS = pa.list_(pa.string())
 
@@ -144,55 +154,55 @@ class Asker:
         """Ask what is missing of a batch; one row of counts, once the last reply is committed."""
         if not self._refusal and not await self._shift.joined():
             self._refusal = Stopped()
-        tally, committed = Tally(refusal=self._refusal), set[Committed]()
+        tally = Tally(refusal=self._refusal)
         if self._refusal:
             return tally.table()
         with self._shift.batch():
-            self._writer.enter()
-            try:
-                async with self._places:
-                    await self._work_on(batch, committed, tally)
-            finally:
-                await self._writer.leave()
+            async with self._writer.giving(len(batch)) as leave, self._places:
+                work = _Work(tally, leave)
+                await self._work_on(batch, work)
             # Outside its place: a commit waits for replies of other batches.
-            for each in committed:
-                await each
+            await self._writer.wait(work.committed)
         return tally.table()
 
-    async def _work_on(self, batch: pa.Table, committed: set[Committed], tally: Tally) -> None:
-        """Ask what is missing of a batch; `committed` is given what says that its replies are."""
+    async def _work_on(self, batch: pa.Table, work: _Work) -> None:
+        """Ask what is missing of a batch."""
         if self._refusal:
-            tally.refusal = self._refusal
+            work.tally.refusal = self._refusal
             return
         talks = advance([Talk(row, self._converse) for row in batch.to_pylist()], self._look_up, results=False)
-        tally.rows = len(batch) - len(talks)
-        await _all_of([self._go_on(talk, committed, tally) for talk in talks])
+        ended = len(batch) - len(talks)
+        work.tally.rows = ended
+        await work.leave(ended)
+        await _all_of([self._go_on(talk, work) for talk in talks])
 
     async def _stop(self) -> None:
         """Ask nothing more; commit what has come, and what still comes as it comes."""
         self._refusal = self._refusal or Stopped()
         await self._writer.hurry()
 
-    async def _go_on(self, talk: Talk, committed: set[Committed], tally: Tally) -> None:
+    async def _go_on(self, talk: Talk, work: _Work) -> None:
         """Ask round by round until the talk ends."""
         try:
             while talk.requests:
-                replies = await self._round(talk.requests, committed, tally)
+                replies = await self._round(talk.requests, work)
                 # What the last replies say is read from the ledger afterwards: to read it here too took a sixth of all asking.
                 if isinstance(talk.requests, LastRound):
                     break
                 talk.send(replies)
-            tally.rows += 1
+            work.tally.rows += 1
         except _Stop:
-            tally.refusal = self._refusal
+            work.tally.refusal = self._refusal
+        finally:
+            await work.leave(1)
 
-    async def _round(self, requests: list[Request], committed: set[Committed], tally: Tally) -> list[Row]:
+    async def _round(self, requests: list[Request], work: _Work) -> list[Row]:
         held = self._look_up([request.request_id for request in requests])
         missing = [request for request, row in zip(requests, held, strict=True) if row is None]
-        asked = [await self._once(missing[0], tally)] if len(missing) == 1 else []
+        asked = [await self._once(missing[0], work.tally)] if len(missing) == 1 else []
         if len(missing) > 1:
-            asked = await _all_of([self._once(request, tally) for request in missing])
-        committed.update(future for _, future in asked)
+            asked = await _all_of([self._once(request, work.tally) for request in missing])
+        work.committed.update(future for _, future in asked)
         answers = iter(row for row, _ in asked)
         return [row if row is not None else next(answers) for row in held]
 

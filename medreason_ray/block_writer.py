@@ -1,6 +1,8 @@
 """Replies on their way into the ledger."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +13,15 @@ from medreason_ray.ledger import Ledger
 
 Row = dict[str, Any]
 Committed = asyncio.Future[None]
+Leave = Callable[[int], Awaitable[None]]
 
 
 class BlockWriter:
-    """Gathers an actor's replies and commits them in blocks of `block_rows`, or sooner when nobody is left who may add one.
+    """Gathers an actor's replies and commits them in blocks of `block_rows`, or sooner where the engine would else idle.
+
+    Whoever waits for a commit keeps a place that others could ask from. So what is gathered is committed as soon as there is
+    room for another request and all who may still add a row have theirs in flight: with blocks of 500 and fewer cases in work,
+    an actor asked all of these, and nothing more before the slowest had come.
 
     `reserve` lets at most `block_rows` replies and those in flight be uncommitted, whatever the commit takes: that is
     what a kill costs. Used on one event loop.
@@ -23,24 +30,49 @@ class BlockWriter:
     def __init__(self, ledger: Ledger, block_rows: int, in_flight: int) -> None:
         self._ledger = ledger
         self._block_rows = block_rows
+        self._in_flight = in_flight
         self._most = block_rows + in_flight
         self._uncommitted = 0
+        self._asked = 0
+        """Rows that are reserved and have not come."""
         self._room = asyncio.Event()
         self._error: Exception | None = None
         self._givers = 0
+        self._waiting = 0
         self._rows: list[Row] = []
         self._committed: Committed | None = None
         self._committing = asyncio.Lock()
 
-    def enter(self, givers: int = 1) -> None:
-        """So many begin that may put rows; each says `leave` once."""
+    @asynccontextmanager
+    async def giving(self, givers: int) -> AsyncIterator[Leave]:
+        """So many may put rows in the block; what it gives is told how many do no more."""
+        left = givers
         self._givers += givers
 
-    async def leave(self) -> None:
-        """One has put its last row. The last to leave commits what is gathered."""
-        self._givers -= 1
-        if not self._givers:
-            await self.flush()
+        async def leave(gone: int) -> None:
+            nonlocal left
+            left -= gone
+            self._givers -= gone
+            await self._keep_busy()
+
+        try:
+            yield leave
+        finally:
+            await leave(left)
+
+    async def wait(self, committed: Iterable[Committed]) -> None:
+        """Until all of these are.
+
+        Raises:
+            Exception: that of a commit that failed.
+        """
+        self._waiting += 1
+        try:
+            await self._keep_busy()
+            for each in committed:
+                await each
+        finally:
+            self._waiting -= 1
 
     async def reserve(self) -> None:
         """Wait until one more uncommitted row is allowed.
@@ -55,14 +87,16 @@ class BlockWriter:
         if self._error is not None:
             raise self._error
         self._uncommitted += 1
+        self._asked += 1
 
-    def release(self, rows: int = 1) -> None:
-        """Rows that were reserved are committed, or will not come."""
-        self._uncommitted -= rows
-        self._room.set()
+    def release(self) -> None:
+        """A row that was reserved will not come."""
+        self._asked -= 1
+        self._made_room(1)
 
     async def put(self, row: Row) -> Committed:
-        """Add a row; the future is done when it is committed, and fails as the commit fails."""
+        """Add a row that was reserved; the future is done when it is committed, and fails as the commit fails."""
+        self._asked -= 1
         self._rows.append(row)
         self._committed = committed = self._committed or asyncio.get_running_loop().create_future()
         if len(self._rows) >= self._block_rows:
@@ -79,6 +113,15 @@ class BlockWriter:
         async with self._committing:
             await self._flush()
 
+    async def _keep_busy(self) -> None:
+        """Commit for those who wait where the engine has room and nothing else to do, and behind the last who may put rows."""
+        if (self._waiting or not self._givers) and self._givers <= self._asked < self._in_flight:
+            await self.flush()
+
+    def _made_room(self, rows: int) -> None:
+        self._uncommitted -= rows
+        self._room.set()
+
     async def _flush(self) -> None:
         rows, self._rows = self._rows, []
         committed, self._committed = self._committed, None
@@ -93,7 +136,7 @@ class BlockWriter:
             self._room.set()
             return
         committed.set_result(None)
-        self.release(len(rows))
+        self._made_room(len(rows))
 
 
 def ledger_row(request: Request, reply: ModelReply, seconds: float) -> Row:

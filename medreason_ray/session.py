@@ -57,7 +57,6 @@ def start_ray(config: RayConfig) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    # Not by execution_options.resource_limits: with one there the second actor of a short run got no work, in two of two tries.
     context.override_object_store_memory_limit_fraction = share_ahead(cluster_resources())
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     # Its one warning says that the progress bars are off.

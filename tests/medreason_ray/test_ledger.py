@@ -106,11 +106,11 @@ async def written_through(writer: BlockWriter, rows: int, seen: list[int], ledge
         started += 1
         seen.append(started - sum(ledger.commits))
         committed = await writer.put(reply_row(number))
-        await writer.leave()
-        await committed
+        await leave(1)
+        await writer.wait([committed])
 
-    writer.enter(rows)
-    await asyncio.gather(*(one(number) for number in range(rows)))
+    async with writer.giving(rows) as leave:
+        await asyncio.gather(*(one(number) for number in range(rows)))
 
 
 def test_no_more_replies_are_uncommitted_than_a_kill_may_cost():
@@ -119,20 +119,43 @@ def test_no_more_replies_are_uncommitted_than_a_kill_may_cost():
     assert (sum(ledger.commits), max(ledger.commits), max(seen) <= 13) == (95, 10, True)
 
 
+@pytest.mark.parametrize(("slow", "commits"), [(1, [2]), (2, [])])
+def test_who_waits_is_committed_for_as_soon_as_the_engine_has_room_and_nobody_who_may_ask(slow, commits):
+    """Two of a batch have come, and of another `slow` are in flight, of two that are at once: one more may be asked, or none."""
+    ledger = CountingLedger()
+
+    async def run() -> list[int]:
+        writer = BlockWriter(ledger, block_rows=500, in_flight=2)
+        async with writer.giving(slow):
+            async with writer.giving(2):
+                put = []
+                for number in range(2):
+                    await writer.reserve()
+                    put.append(await writer.put(reply_row(number)))
+            for _ in range(slow):
+                await writer.reserve()
+            waiting = asyncio.create_task(writer.wait(put))
+            await asyncio.wait([waiting], timeout=5 if commits else 0.05)
+            found = list(ledger.commits)
+            for number in range(slow):
+                await writer.put(reply_row(number))
+        await waiting
+        return found
+
+    assert asyncio.run(run()) == commits
+
+
 def test_a_failed_commit_fails_everyone_who_waits_for_it_or_for_room():
     ledger = CountingLedger(OSError("disk full"))
 
     async def run() -> list[BaseException | None]:
         writer = BlockWriter(ledger, 10, 3)
-        writer.enter(40)
 
         async def one(number: int) -> None:
-            try:
+            async with writer.giving(1):
                 await writer.reserve()
                 committed = await writer.put(reply_row(number))
-            finally:
-                await writer.leave()
-            await committed
+            await writer.wait([committed])
 
         return await asyncio.wait_for(asyncio.gather(*map(one, range(40)), return_exceptions=True), 10)
 

@@ -147,7 +147,6 @@ def test_in_a_hurry_what_came_is_committed_and_then_each_row_as_it_comes():
 
     async def run() -> None:
         writer = BlockWriter(ledger, block_rows=10, in_flight=4)
-        writer.enter(1)
         for name in "ab":
             await writer.put({"request_id": name})
         assert ledger.commits == []
