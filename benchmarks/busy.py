@@ -2,9 +2,9 @@
 
     python -m benchmarks.busy [rows=4000] [concurrency=8,64] [commit_rows=500] [lake=folder] [work=folder]
 
-Cases as of benchmarks/generate.py, one request each, asked by one actor of an engine that answers after 0.1 to 1 s, drawn by
+Cases as of benchmarks/generate.py, two requests each, asked by one actor of an engine that answers after 0.1 to 1 s, drawn by
 the request's id. Busy is the share of the places in flight that were taken, from the first request to the last reply: 1.0 is
-an engine that never waits. Time it on an idle machine.
+an engine that never waits; the seconds' peer is what that would take. Time it on an idle machine.
 """
 
 import sys

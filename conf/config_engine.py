@@ -128,7 +128,7 @@ class EngineConfig:
     """Times an actor is started again when its engine dies; its rows are asked again."""
 
     commit_rows: int = option(500, low=1, operational=True)
-    """Replies an actor gathers before it commits them to the ledger: what a kill may cost."""
+    """Replies an actor gathers at most before it commits them to the ledger: what a kill may cost."""
 
     retry: Literal["none", "failed"] = option("none", operational=True)
     """failed: requests that failed in an earlier run are asked again."""

@@ -31,7 +31,8 @@ COLLECT_AFTER = 500_000
 
 BATCHES = 4
 """Blocks in work at once on an actor, and batches of each, so that the next one's requests are in flight while the last of one
-come back: with 64 in flight and replies after 0.1 to 1 s, 10,000 requests took 116 s batch by batch, 91 s so; 86 s is ideal."""
+come back: with 64 in flight and replies after 0.1 to 1 s, 10,000 requests took 116 s batch by batch, 91 s so; 86 s is ideal.
+BENCHMARKS.md has the share of these 64 that is in flight (`benchmarks/busy.py`)."""
 
 # Cases in work at once on an actor, at least, and for each request in flight, as a batch is in work until its slowest case ends:
 # 4,096 cases were 90 MB more of Python objects than 1,024.

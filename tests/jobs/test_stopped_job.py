@@ -117,10 +117,12 @@ def kept(folder: Path) -> int:
 def holding() -> Iterator[Endpoint]:
     with Endpoint() as server:
         threading.Thread(target=server.serve_forever, args=(0.005,)).start()
-        yield server
-        server.door.set()
-        server.last_door.set()
-        server.shutdown()
+        try:
+            yield server
+        finally:  # else a test that failed would keep the process from ending
+            server.door.set()
+            server.last_door.set()
+            server.shutdown()
 
 
 def let_go(endpoint: Endpoint, folder: Path, process: subprocess.Popen) -> None:
