@@ -1,13 +1,28 @@
-"""What every benchmark is told as key=value: data, only, quick, and one argument of its own."""
+"""What benchmarks are told as key=value."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import shape
 
 BenchT = TypeVar("BenchT")
+
+
+def told(arguments: Iterable[str], keys: Collection[str], script: str) -> dict[str, str] | None:
+    """The values by key; None, with a line for the person, where a key is not one of `keys`.
+
+    Args:
+        arguments: key=value.
+        keys: that the benchmark knows.
+        script: whose head says what they mean.
+    """
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    if unknown := [key for key in given if key not in keys]:
+        print(f"'{unknown[0]}' is not known; see the head of {script}", file=sys.stderr)
+        return None
+    return given
 
 
 def run_parts(
@@ -17,7 +32,7 @@ def run_parts(
     make: Callable[..., BenchT],
     parts: Mapping[str, Callable[[BenchT], None]],
 ) -> int:
-    """Run the parts that `only` names, all without it.
+    """Run the parts that `only` names, all without it; `data`, `only`, `quick` and one key of its own are known.
 
     Args:
         arguments: key=value.
@@ -29,12 +44,13 @@ def run_parts(
     Returns:
         The exit code: 2 where an argument is not known.
     """
-    given = dict(argument.split("=", 1) for argument in arguments)
-    data = given.pop("data", "../shared/data")
-    only = [name for name in given.pop("only", "").split(",") if name] or list(parts)
-    quick, mine = given.pop("quick", "false") == "true", given.pop(own, "")
-    unknown = [*given, *(name for name in only if name not in parts)]
-    if unknown:
+    given = told(arguments, {"data", "only", "quick", own} - {""}, script)
+    if given is None:
+        return 2
+    data = given.get("data", "../shared/data")
+    only = [name for name in given.get("only", "").split(",") if name] or list(parts)
+    quick, mine = given.get("quick", "false") == "true", given.get(own, "")
+    if unknown := [name for name in only if name not in parts]:
         print(f"'{unknown[0]}' is not known; see the head of {script}", file=sys.stderr)
         return 2
     if shape.read(data) is None:

@@ -8,30 +8,22 @@ an engine that never waits; the seconds' peer is what that would take. Time it o
 """
 
 import sys
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 from benchmarks import busy_step, generate_lake
+from benchmarks.arguments import told
 from benchmarks.measure import apart, say
 
 _KEYS = {"rows", "concurrency", "commit_rows", "lake", "work"}
 
 
 def main(arguments: Iterable[str]) -> int:
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    if unknown := set(given) - _KEYS:
-        print(f"'{unknown.pop()}' is not known; see the head of benchmarks/busy.py", file=sys.stderr)
+    given = told(arguments, _KEYS, "benchmarks/busy.py")
+    if given is None:
         return 2
     rows, commit_rows = int(given.get("rows", "4000")), int(given.get("commit_rows", "500"))
-    with tempfile.TemporaryDirectory(prefix="medreason-bench-") as folder:
-        work = Path(given.get("work") or folder).absolute()
-        source = given.get("lake") or str(work / "demo")
-        if not Path(f"{source}/cases").is_dir():
-            apart(generate_lake.run_demo, source)
-        root = str(work / f"cases-{rows}")
-        if not Path(f"{root}/cases").is_dir():
-            apart(generate_lake.write_cases, source, root, rows)
+    with generate_lake.sources(given) as (source, work):
+        root = generate_lake.lake_of(source, work, rows)
         for concurrency in map(int, given.get("concurrency", "8,64").split(",")):
             (requests, seconds, busy, commits), _ = apart(busy_step.ask, root, concurrency, commit_rows, look=False)
             say(f"busy.{concurrency}", busy, "of the places in flight", n=requests)

@@ -13,11 +13,10 @@ idle machine; work= keeps the lakes.
 """
 
 import sys
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 from benchmarks import generate_lake
+from benchmarks.arguments import told
 from benchmarks.measure import apart, say
 
 _SIZES = "10000,100000,300000"
@@ -25,23 +24,16 @@ _KEYS = {"sizes", "lake", "work", "actors"}
 
 
 def main(arguments: Iterable[str]) -> int:
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    if unknown := set(given) - _KEYS:
-        print(f"'{unknown.pop()}' is not known; see the head of benchmarks/generate.py", file=sys.stderr)
+    given = told(arguments, _KEYS, "benchmarks/generate.py")
+    if given is None:
         return 2
-    with tempfile.TemporaryDirectory(prefix="medreason-bench-") as folder:
-        work = Path(given.get("work") or folder).absolute()
-        source = given.get("lake") or str(work / "demo")
-        if not Path(f"{source}/cases").is_dir():
-            apart(generate_lake.run_demo, source)
+    with generate_lake.sources(given) as (source, work):
         for size in map(int, given.get("sizes", _SIZES).split(",")):
-            _measure(source, str(work / f"cases-{size}"), size, int(given.get("actors", "1")))
+            _measure(generate_lake.lake_of(source, work, size), size, int(given.get("actors", "1")))
     return 0
 
 
-def _measure(source: str, root: str, size: int, actors: int) -> None:
-    if not Path(f"{root}/cases").is_dir():
-        apart(generate_lake.write_cases, source, root, size)
+def _measure(root: str, size: int, actors: int) -> None:
     (found, held), _ = apart(generate_lake.generate, root, actors, look=False)
     name = f"generate_chains.{size}"
     say(name, found["questions"] / found["seconds"], "questions/s", n=size, peak_mb=held.peak_mb)

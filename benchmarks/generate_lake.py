@@ -3,13 +3,17 @@
 import os
 import shutil
 import sys
+import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from benchmarks.measure import apart
 from benchmarks.processes import Held, watched
 from conf.config import Config
 from conf.flow import step
@@ -26,6 +30,28 @@ _FILES, _FILE_CASES = 30, 10_000
 
 def config_of(root: str, *more: str) -> Config:
     return load(["profile=demo", f"lake.root={root}", "tracking.enabled=false", *more])
+
+
+@contextmanager
+def sources(given: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """A lake that cases are drawn from, and a folder for those drawn, of a benchmark that is told lake= and work=.
+
+    Without lake= the demo is run first; without work= the folder goes with the block.
+    """
+    with tempfile.TemporaryDirectory(prefix="medreason-bench-") as folder:
+        work = Path(given.get("work") or folder).absolute()
+        source = given.get("lake") or str(work / "demo")
+        if not Path(f"{source}/cases").is_dir():
+            apart(run_demo, source)
+        yield source, work
+
+
+def lake_of(source: str, work: Path, rows: int) -> str:
+    """The lake of so many cases, written unless it is there."""
+    root = str(work / f"cases-{rows}")
+    if not Path(f"{root}/cases").is_dir():
+        apart(write_cases, source, root, rows)
+    return root
 
 
 def write_cases(source: str, root: str, rows: int) -> None:

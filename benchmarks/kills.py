@@ -20,7 +20,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -29,6 +28,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import generate_lake
+from benchmarks.arguments import told
 from benchmarks.kill_step import ACTORS, COMMIT_ROWS, CONCURRENCY
 from benchmarks.measure import apart
 
@@ -125,16 +125,11 @@ def _gone(processes: Sequence[psutil.Process]) -> None:
 
 
 def main(arguments: Iterable[str]) -> int:
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    if unknown := set(given) - _KEYS:
-        print(f"'{unknown.pop()}' is not known; see the head of benchmarks/kills.py", file=sys.stderr)
+    given = told(arguments, _KEYS, "benchmarks/kills.py")
+    if given is None:
         return 2
     rows, kills = int(given.get("rows", "2000")), int(given.get("kills", "10"))
-    with tempfile.TemporaryDirectory(prefix="medreason-bench-") as folder:
-        work = Path(given.get("work") or folder).absolute()
-        source = given.get("lake") or str(work / "demo")
-        if not Path(f"{source}/cases").is_dir():
-            apart(generate_lake.run_demo, source)
+    with generate_lake.sources(given) as (source, work):
         whole, broken = work / "unbroken", work / "killed"
         generate_lake.write_cases(source, str(whole), rows)
         shutil.copytree(whole, broken)
